@@ -1,0 +1,121 @@
+# Every target covers all modules of go.work; the library is also built and
+# tested alone (GOWORK=off), at the floors that its go.mod promises to embedders.
+# Tools are fetched at pinned versions into bin/: nothing is installed elsewhere.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+MODULES := $(shell awk '$$1 ~ /^\.(\/|$$)/ {print $$1}' go.work)
+
+# Where the tests and `make run` find Envoy. Another one: make test ENVOY=/path/to/envoy
+override ENVOY := $(abspath $(or $(ENVOY),bin/envoy))
+export ENVOY
+# SKIP_ENVOY=1 skips the tests that need a real Envoy; each prints that it did.
+export SKIP_ENVOY
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(CURDIR)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# The race detector needs a C compiler; without one the tests run without it and say so.
+ifeq ($(shell go env CGO_ENABLED 2>/dev/null),1)
+RACE := -race
+else
+RACE :=
+endif
+
+# go build stamps the git revision and fails where git cannot tell it (a tarball,
+# a checkout that belongs to another user, no commit yet): leave it out there.
+ifneq ($(shell git status --porcelain >/dev/null 2>&1 && git rev-parse -q --verify HEAD >/dev/null && echo stamped),stamped)
+export GOFLAGS := $(strip $(shell go env GOFLAGS 2>/dev/null) -buildvcs=false)
+endif
+
+# $(call in_modules,COMMAND) runs COMMAND in each module, up to the first that fails.
+define in_modules
+@for module in $(MODULES); do \
+  printf '%s: %s\n' "$$module" '$(strip $(1))'; \
+  (cd "$$module" && $(1)); \
+done
+endef
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@bold= cyan= off=; \
+	if [ -t 1 ]; then bold=$$'\e[1m' cyan=$$'\e[36m' off=$$'\e[0m'; fi; \
+	awk -v bold="$$bold" -v cyan="$$cyan" -v off="$$off" -F ':.*## ' \
+	  '/^##@ / {printf "\n%s%s%s\n", bold, substr($$0, 5), off} \
+	   /^[a-z-]+:.*## / {printf "  %s%-8s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
+	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none.\n'
+
+.PHONY: build
+build: go ## Compile all modules, and the command into bin/xdsready
+	$(call in_modules,go build ./...)
+	GOWORK=off go build ./...
+	go build -o bin/xdsready ./cmd/xdsready
+
+.PHONY: run
+run: build envoy ## Start the quick start: a backend, xdsready and a real Envoy (RUN_ONCE=1: one request, then stop)
+	@hack/run.sh
+
+.PHONY: clean
+clean: ## Remove bin/, with everything built and fetched
+	rm -rf bin
+
+##@ Check
+
+.PHONY: test
+test: go envoy ## Run all tests with the race detector, those with a real Envoy included
+ifeq ($(RACE),)
+	@echo 'WARNING: no C compiler found, so the tests run WITHOUT the race detector'
+endif
+	$(call in_modules,go test $(RACE) ./...)
+	GOWORK=off go test $(RACE) ./...
+
+.PHONY: lint
+lint: vet $(GOLANGCI_LINT) ## Run make vet, then golangci-lint
+	$(call in_modules,$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...)
+
+.PHONY: vet
+vet: go ## Check the house rules that a script can check (hack/vet.sh)
+	@hack/vet.sh $(MODULES)
+
+.PHONY: fuzz
+fuzz: go ## Run each fuzz target (FUZZTIME=30s each)
+	@hack/fuzz.sh
+
+.PHONY: cover
+cover: go envoy ## Print the test coverage of each module (profiles in bin/cover)
+	@hack/cover.sh $(MODULES)
+
+.PHONY: bench
+bench: go ## Measure ourselves and our peers in one run, as a table
+	go run ./test/bench
+
+##@ Maintain
+
+# Not `go work sync`: it would raise the library's floors to the newest versions.
+.PHONY: tidy
+tidy: go ## Tidy the go.mod and go.sum of each module
+	$(call in_modules,GOWORK=off go mod tidy)
+
+##@ Tools (fetched when a target needs them)
+
+.PHONY: envoy
+envoy: ## Fetch Envoy into bin/envoy (hack/envoy.sh)
+ifeq ($(SKIP_ENVOY),1)
+	@echo 'SKIP_ENVOY=1: what needs a real Envoy is left out'
+else
+	@hack/envoy.sh
+endif
+
+$(GOLANGCI_LINT):
+	@echo 'installing golangci-lint $(GOLANGCI_LINT_VERSION) into bin/ (go install; takes a few minutes once)'
+	@GOWORK=off GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@mv bin/golangci-lint $@
+
+.PHONY: go
+go:
+	@command -v go >/dev/null || { echo 'go is missing: xdsready is built with Go 1.26 or newer, see https://go.dev/dl' >&2; exit 1; }

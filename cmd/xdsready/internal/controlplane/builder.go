@@ -1,0 +1,118 @@
+package controlplane
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/dir"
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/ready"
+)
+
+// sweepInterval is how often the builder looks for groups whose retention has
+// ended, and tells /livez that it runs.
+const sweepInterval = 5 * time.Second
+
+// builder turns each update of the source into one snapshot per node group. It
+// is the one place where resources meet readiness: what it stores after the
+// inputs are complete is what opens the gate.
+type builder struct {
+	updates   <-chan dir.Update
+	registry  *ready.Registry
+	store     *cache.Store
+	stored    func(group string) // told after each stored snapshot
+	faults    *faults
+	retention time.Duration
+	logger    *slog.Logger
+	seconds   prometheus.Histogram // how long a build of all groups takes
+}
+
+func newBuildSeconds() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "xdsready_snapshot_build_seconds",
+		Help:    "How long it takes to build and store the snapshots of all node groups after a change.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
+	})
+}
+
+// run builds until ctx ends. It takes no update before the inputs are complete,
+// so that the first snapshot is computed after them.
+func (b *builder) run(ctx context.Context) error {
+	beat := b.registry.Loop("builder")
+	sweep := time.NewTicker(sweepInterval)
+	defer sweep.Stop()
+	snapshot := b.registry.Tier("snapshot").Snapshot("snapshot")
+	inputs, updates := snapshot.Inputs(), (<-chan dir.Update)(nil)
+	for {
+		select {
+		case <-inputs:
+			inputs, updates = nil, b.updates
+		case update := <-updates:
+			b.take(update, snapshot)
+		case now := <-sweep.C:
+			beat()
+			for _, group := range b.store.Expire(now, b.retention) {
+				b.logger.Info("node group dropped: it is gone longer than --group-retention", "group", group)
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take builds from a good update. A faulty one changes nothing but what is
+// shown: the last good snapshots keep serving, or the start stays red.
+func (b *builder) take(update dir.Update, snapshot *ready.Snapshot) {
+	if update.Errors != nil {
+		b.faults.set(sourceDirectory, update.Errors)
+		b.registry.Tier("snapshot").Fail("snapshot", update.Errors)
+		return
+	}
+	began, stored := time.Now(), snapshot.Begin()
+	for group, resources := range update.Config.Groups {
+		b.build(group, resources)
+	}
+	for _, group := range b.store.Groups() {
+		if _, ok := update.Config.Groups[group]; !ok {
+			b.store.Remove(group, began)
+		}
+	}
+	b.faults.set(sourceDirectory, nil)
+	b.seconds.Observe(time.Since(began).Seconds())
+	stored()
+}
+
+// build makes and stores the snapshot of one group.
+func (b *builder) build(group string, resources []cache.Resource) {
+	previous, _ := b.store.Get(group)
+	next, err := cache.Build(resources, cache.Options{Previous: previous, AfterInputs: true})
+	b.faults.set("group "+group, err)
+	if err != nil {
+		return
+	}
+	b.store.Set(group, next)
+	b.stored(group)
+	b.report(group, previous, next)
+}
+
+// report logs what a new snapshot changes and what is absent from it.
+func (b *builder) report(group string, previous, next *cache.Snapshot) {
+	var changes []string
+	for _, c := range cache.Diff(previous, next) {
+		changes = append(changes, c.String())
+	}
+	if len(changes) == 0 && previous != nil {
+		return
+	}
+	b.logger.Info("snapshot stored", "group", group, "version", next.ContentVersion(), "changes", strings.Join(changes, ", "))
+	for _, w := range next.Withheld() {
+		b.logger.Warn("resource withheld", "group", group, "reason", w.String())
+	}
+	for _, r := range next.Dangling() {
+		b.logger.Warn("dangling reference", "group", group, "reference", r.String())
+	}
+}

@@ -1,0 +1,150 @@
+package controlplane
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/dir"
+	"github.com/xdsready/xdsready/pkg/xds/admission"
+)
+
+// Options are the flags of `xdsready serve`, whose help says what they mean.
+// The comments say only what zero means.
+type Options struct {
+	Source       string // required: dir:PATH
+	XDSAddress   string // required
+	HTTPAddress  string // required
+	AdminAddress string // empty: no admin server
+
+	Admission   string        // empty: refuse
+	HoldTimeout time.Duration // 0: 30 s
+	MaxHeld     int           // 0: 10,000
+
+	NodeGroup      string        // empty: all
+	GroupRetention time.Duration // 0: a group is dropped as soon as it disappears
+	StartDeadline  time.Duration // 0: 5 min
+	DrainDelay     time.Duration // 0: none
+
+	TLSCert, TLSKey, TLSClientCA string   // empty: no TLS, no mTLS
+	GroupSANs                    []string // GROUP=PATTERN
+	InsecureAnyNode              bool
+
+	Debug   bool
+	Logger  *slog.Logger // nil: slog.Default()
+	Version string       // for the status page
+}
+
+// parsed are the options in the types of those who take them.
+type parsed struct {
+	path     string // of the directory source
+	grouping dir.Grouping
+	mode     admission.Mode
+	patterns map[string][]string // SAN patterns by node group
+}
+
+// parse checks what can be checked without touching the system. Every error
+// names a flag.
+func (o *Options) parse() (parsed, error) {
+	var p parsed
+	var err error
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	path, ok := strings.CutPrefix(o.Source, "dir:")
+	switch {
+	case o.Source == "":
+		return p, errors.New("--source is required: use dir:PATH")
+	case !ok || path == "":
+		return p, fmt.Errorf("--source: unknown source %q: use dir:PATH", o.Source)
+	}
+	p.path = path
+	if p.grouping, err = dir.ParseGrouping(cmp.Or(o.NodeGroup, string(dir.All))); err != nil {
+		return p, fmt.Errorf("--node-group: %w", err)
+	}
+	if p.mode, err = admission.ParseMode(cmp.Or(o.Admission, "refuse")); err != nil {
+		return p, fmt.Errorf("--admission: %w", err)
+	}
+	if p.patterns, err = parseSANs(o.GroupSANs); err != nil {
+		return p, err
+	}
+	return p, errors.Join(o.checkNumbers(), o.checkTLS(), o.checkAddresses())
+}
+
+func (o *Options) checkNumbers() error {
+	for flag, value := range map[string]int64{
+		"--hold-timeout": int64(o.HoldTimeout), "--max-held": int64(o.MaxHeld),
+		"--group-retention": int64(o.GroupRetention), "--drain-delay": int64(o.DrainDelay),
+	} {
+		if value < 0 {
+			return fmt.Errorf("%s must not be negative", flag)
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkTLS() error {
+	switch {
+	case (o.TLSCert == "") != (o.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key belong together: give both or neither")
+	case o.TLSClientCA != "" && o.TLSCert == "":
+		return errors.New("--tls-client-ca needs --tls-cert and --tls-key")
+	case len(o.GroupSANs) > 0 && o.TLSClientCA == "":
+		return errors.New("--group-san needs --tls-client-ca: without mTLS a proxy proves no name")
+	case o.TLSClientCA != "" && len(o.GroupSANs) == 0 && !o.InsecureAnyNode:
+		return errors.New("--tls-client-ca needs a --group-san that says which certificate may take which group, or --insecure-any-node")
+	}
+	return nil
+}
+
+// checkAddresses keeps config, which holds secrets, from being served to
+// whoever can reach the port.
+func (o *Options) checkAddresses() error {
+	if o.XDSAddress == "" || o.HTTPAddress == "" {
+		return errors.New("--xds-address and --http-address must not be empty")
+	}
+	if o.TLSClientCA == "" && !o.InsecureAnyNode && !loopback(o.XDSAddress) {
+		return fmt.Errorf("--xds-address: %s is not a loopback address, so anybody could read the config: "+
+			"use mTLS (--tls-client-ca, --group-san) or --insecure-any-node", o.XDSAddress)
+	}
+	if o.AdminAddress != "" && !loopback(o.AdminAddress) {
+		return fmt.Errorf("--admin-address: %s is not a loopback address: the admin server asks for no identity", o.AdminAddress)
+	}
+	return nil
+}
+
+// loopback reports whether only this machine can reach an address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func parseSANs(flags []string) (map[string][]string, error) {
+	patterns := map[string][]string{}
+	for _, flag := range flags {
+		group, pattern, ok := strings.Cut(flag, "=")
+		if !ok || group == "" || pattern == "" {
+			return nil, fmt.Errorf("--group-san: %q is not GROUP=PATTERN", flag)
+		}
+		patterns[group] = append(patterns[group], pattern)
+	}
+	return patterns, nil
+}
+
+// groupOf returns what makes a proxy's node group, by id and cluster of its
+// node.
+func groupOf(grouping dir.Grouping) func(id, cluster string) string {
+	switch grouping {
+	case dir.ByCluster:
+		return func(_, cluster string) string { return cluster }
+	case dir.ByID:
+		return func(id, _ string) string { return id }
+	}
+	return func(string, string) string { return string(dir.All) }
+}

@@ -1,0 +1,95 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// shutdownTimeout bounds how long the HTTP server waits for answers under way.
+const shutdownTimeout = 2 * time.Second
+
+// part is one goroutine of the control plane: it runs until ctx ends.
+type part struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// parts lists all goroutines that a Plane owns.
+func (p *Plane) parts() []part {
+	parts := []part{
+		{"readiness registry", p.registry.Start},
+		{"directory source", p.source.Run},
+		{"snapshot builder", p.builder.run},
+		{"xDS publisher", p.server.Run},
+		{"xDS server", func(ctx context.Context) error {
+			p.listening()
+			return serveGRPC(ctx, p.xdsServer, p.xdsListener)
+		}},
+		{"HTTP server", p.serveHTTP},
+	}
+	if p.adminServer != nil {
+		parts = append(parts, part{"admin server", func(ctx context.Context) error {
+			return serveGRPC(ctx, p.adminServer, p.adminListener)
+		}})
+	}
+	if p.certificates != nil {
+		parts = append(parts, part{"certificate watcher", p.certificates.Run})
+	}
+	return parts
+}
+
+// run runs the parts until ctx ends or one of them fails, and returns when all
+// have ended.
+func run(ctx context.Context, parts []part) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	errs := make([]error, len(parts))
+	var running sync.WaitGroup
+	for i, p := range parts {
+		running.Go(func() {
+			if err := p.run(ctx); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", p.name, err)
+				stop(errStopped)
+			}
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// serveGRPC serves until ctx ends. It stops at once: a graceful stop never ends
+// while a proxy keeps its stream.
+func serveGRPC(ctx context.Context, server *grpc.Server, listener net.Listener) error {
+	stopped := context.AfterFunc(ctx, server.Stop)
+	defer stopped()
+	return server.Serve(listener)
+}
+
+func (p *Plane) serveHTTP(ctx context.Context) error {
+	var shutting sync.WaitGroup
+	shutting.Add(1)
+	stopped := context.AfterFunc(ctx, func() {
+		defer shutting.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if p.httpServer.Shutdown(ctx) != nil {
+			_ = p.httpServer.Close() // somebody reads too slowly
+		}
+	})
+	err := p.httpServer.Serve(p.httpListener)
+	if stopped() { // it failed before ctx ended
+		return err
+	}
+	shutting.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,68 @@
+package dir
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// maxLines bounds [Errors.Lines]: a file of another format yields a fault per
+// line, and the first few say it all.
+const maxLines = 20
+
+// Error is one fault of a configuration directory.
+type Error struct {
+	// File is the path below the directory's path as the user gave it.
+	File string
+	// Line counts from 1; 0 means that the fault concerns the whole file or
+	// directory, which could not be read.
+	Line int
+	// Text says what is wrong and what to do. It names fields and types but
+	// never quotes a value, for the value may be a key or a password.
+	Text string
+}
+
+// Error returns "file:line: text", or "file: text" without a line.
+func (e Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.File, e.Text)
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Text)
+}
+
+// Errors are all faults of a directory, sorted by file, line and text.
+type Errors []Error
+
+// Error returns the first fault and the number of the others, on one line: the
+// form for logs and for the readiness endpoint. [Errors.Lines] has more.
+func (e Errors) Error() string {
+	switch len(e) {
+	case 0:
+		return "no errors"
+	case 1:
+		return e[0].Error()
+	default:
+		return fmt.Sprintf("%v (and %d more)", e[0], len(e)-1)
+	}
+}
+
+// Lines returns one line for each of the first 20 faults, then "and N more".
+func (e Errors) Lines() []string {
+	lines := make([]string, 0, min(len(e), maxLines+1))
+	for i, err := range e {
+		if i == maxLines {
+			return append(lines, fmt.Sprintf("and %d more", len(e)-maxLines))
+		}
+		lines = append(lines, err.Error())
+	}
+	return lines
+}
+
+// sort puts the faults in reading order and drops repetitions, which arise
+// where two rules meet in one field.
+func (e Errors) sort() Errors {
+	slices.SortFunc(e, func(a, b Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
+	})
+	return slices.Compact(e)
+}

@@ -1,0 +1,190 @@
+package dir
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"istio.io/istio/pkg/kube/krt"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// Options of [New]. The zero value is useful.
+type Options struct {
+	// Grouping divides the directory into node groups; "" means [All].
+	Grouping Grouping
+	// Debounce is the time from the first event of a burst until the directory
+	// is read, so that files changed together are taken together. Later events
+	// do not extend it. 0 means 50 ms.
+	Debounce time.Duration
+	// Rescan is the time between reads that no event asks for. They find what
+	// inotify does not tell: changes on network file systems, and those made
+	// through a parent directory that was itself replaced. 0 means 30 s.
+	Rescan time.Duration
+	// Logger gets what cannot be returned; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Update is one state of the directory: a whole Config, or the faults because
+// of which there is none. After faults the receiver keeps the Config it has.
+type Update struct {
+	Config Config // empty if there are Errors
+	Errors Errors // nil if there is a Config
+}
+
+// Source follows a directory. The way of a change is: inotify event, debounce,
+// read of the whole directory, krt collection of raw files, krt collection of
+// parsed files, krt singleton of the Update, [Source.Updates]. A file is parsed
+// again only if its bytes have changed, and an Update is sent only if it
+// differs from the one before.
+//
+// It does not use istio's krt/files, which polls nothing either but drops a
+// change that it cannot parse with a log line, passes no file names to the
+// parser, and does not recover from the loss of the directory or of an event.
+//
+// All methods are safe for concurrent use.
+type Source struct {
+	path    string
+	options Options
+	updates chan Update // of capacity one: a newer Update replaces an unread one
+	listed  chan struct{}
+
+	// handled tells that krt has called the handler that feeds updates with the
+	// first Update. Set before listed is closed and not changed after.
+	handled krt.Syncer
+}
+
+// New returns a source for the directory at path. It returns an error if path
+// is not a directory that can be read, or the options make no sense. Nothing
+// runs before [Source.Run].
+func New(path string, o Options) (*Source, error) {
+	o.Grouping = cmp.Or(o.Grouping, All)
+	o.Debounce = cmp.Or(o.Debounce, 50*time.Millisecond)
+	o.Rescan = cmp.Or(o.Rescan, 30*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if _, err := ParseGrouping(string(o.Grouping)); err != nil {
+		return nil, err
+	}
+	if o.Debounce < 0 || o.Rescan < 0 {
+		return nil, fmt.Errorf("debounce %v, rescan %v: want positive durations", o.Debounce, o.Rescan)
+	}
+	if _, err := os.ReadDir(path); err != nil {
+		return nil, Error{File: path, Text: reason(err) + "; name a directory that can be read"}
+	}
+	return &Source{path: path, options: o, updates: make(chan Update, 1), listed: make(chan struct{})}, nil
+}
+
+// Listed returns a channel that is closed when the directory is watched and has
+// then been read for the first time, whether or not its files are good.
+func (s *Source) Listed() <-chan struct{} { return s.listed }
+
+// Updates returns the channel of new states, in order. A receiver that is slow
+// gets the latest state and misses those between. The channel is never closed.
+func (s *Source) Updates() <-chan Update { return s.updates }
+
+// HasSynced reports whether the first Update is in the channel, or has been.
+// It is krt's own state: that of the handler's registration.
+func (s *Source) HasSynced() bool {
+	select {
+	case <-s.listed:
+		return s.handled.HasSynced()
+	default:
+		return false
+	}
+}
+
+// WaitUntilSynced waits for what HasSynced reports; false means that stop was
+// closed before.
+func (s *Source) WaitUntilSynced(stop <-chan struct{}) bool {
+	select {
+	case <-s.listed:
+		return s.handled.WaitUntilSynced(stop)
+	case <-stop:
+		return false
+	}
+}
+
+// Run follows the directory until ctx is done and then returns nil. It returns
+// an error at once if the directory cannot be watched and read at the start.
+// From then on losing the directory is a fault like others: it is reported in
+// an Update, and healed by the directory's return. Run is called once.
+//
+// The goroutines of krt end with ctx too, but krt does not let anybody wait for
+// them; one may be about to replace an unread Update when Run returns.
+func (s *Source) Run(ctx context.Context) error {
+	w, err := newWatcher(s.path, s.options.Grouping)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	entries, err := w.scan()
+	if err != nil {
+		return err
+	}
+
+	stop := krt.WithStop(ctx.Done())
+	files := krt.NewStaticCollection(nil, entries, stop, krt.WithName("dir/files"))
+	parsedFiles := krt.NewCollection(files, func(_ krt.HandlerContext, e entry) *parsed {
+		p := parse(e)
+		return &p
+	}, stop, krt.WithName("dir/parsed"))
+	// One collection below this one, changed in one batch: no Update can mix
+	// two states of the directory.
+	update := krt.NewSingleton(func(kctx krt.HandlerContext) *Update {
+		config, errs := merge(krt.Fetch(kctx, parsedFiles), s.options.Grouping)
+		return &Update{config, errs}
+	}, stop, krt.WithName("dir/config"))
+	s.handled = update.Register(func(e krt.Event[Update]) { s.publish(e.Latest()) })
+	close(s.listed)
+
+	follow(ctx, w, s.options, func() {
+		entries, err := w.scan()
+		if err != nil {
+			entries = []entry{{path: s.path, err: reason(err)}}
+		}
+		files.Reset(entries)
+	})
+	return nil
+}
+
+// publish replaces an unread Update. krt calls it from one goroutine, so the
+// channel is empty when the send is reached.
+func (s *Source) publish(u Update) {
+	select {
+	case <-s.updates:
+	default:
+	}
+	s.updates <- u
+}
+
+// ResourceName is the key of the one Update in its krt collection.
+func (Update) ResourceName() string { return "config" }
+
+// Equals keeps a change that means nothing, such as a comment, from becoming a
+// new Update.
+func (u Update) Equals(o Update) bool {
+	return slices.Equal(u.Errors, o.Errors) &&
+		u.Config.Files == o.Config.Files && u.Config.Resources == o.Config.Resources &&
+		maps.EqualFunc(u.Config.Groups, o.Config.Groups, func(a, b []cache.Resource) bool {
+			return slices.EqualFunc(a, b, cache.Resource.Equal)
+		})
+}
+
+// ResourceName is the key of the parsed file in its krt collection.
+func (p parsed) ResourceName() string { return p.path }
+
+// Equals compares content and lines: a fault found later names them.
+func (p parsed) Equals(o parsed) bool {
+	return p.path == o.path && p.group == o.group && p.isDir == o.isDir && slices.Equal(p.errs, o.errs) &&
+		slices.EqualFunc(p.resources, o.resources, func(a, b located) bool {
+			return a.Equal(b.Resource) && a.line == b.line
+		})
+}

@@ -1,0 +1,210 @@
+package dir
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	// maxFileSize bounds one file. A ConfigMap holds 1 MiB; 16 MiB is some
+	// 20,000 clusters, and its tree of nodes still fits a small container.
+	maxFileSize = 16 << 20
+	// maxDepth bounds the nesting of mappings and lists. Envoy's protobuf
+	// runtime refuses messages nested more than 100 deep, and each level of
+	// messages is at most two of YAML.
+	maxDepth = 200
+)
+
+// fault is what is wrong at a line; the caller knows the file.
+type fault struct {
+	line int
+	text string
+}
+
+func (f *fault) Error() string { return f.text }
+
+var (
+	// syntaxLine takes the line out of the YAML parser's message.
+	syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+	// fromZero matches the messages whose lines count from 0: those about the
+	// grammar, unlike those about characters and words.
+	fromZero = regexp.MustCompile(`^did not find expected (?:key|'-' indicator|node content|',' or|<document start>)`)
+)
+
+// parseTree parses the one document of a file. JSON is parsed as the YAML that
+// it is. Aliases are refused, which makes the tree as large as the text says
+// and its nodes' lines ascend.
+func parseTree(data []byte) (*yaml.Node, *fault) {
+	if len(data) > maxFileSize {
+		return nil, &fault{1, fmt.Sprintf("file is larger than %d MiB; split it", maxFileSize>>20)}
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, &fault{1, `file is empty; write "resources: []" if it is to hold none`}
+	case err != nil:
+		return nil, syntaxFault(err)
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		return nil, &fault{second.Line, "second YAML document in one file; put it into a file of its own"}
+	case !errors.Is(err, io.EOF):
+		return nil, syntaxFault(err)
+	}
+	root := document.Content[0]
+	return root, checkTree(root, 1)
+}
+
+// syntaxFault turns an error of the YAML parser into a fault. Its texts quote
+// nothing from the file, except for the name of an unknown alias.
+func syntaxFault(err error) *fault {
+	line, text := 1, err.Error()
+	if m := syntaxLine.FindStringSubmatch(text); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			line = n
+		}
+		text = m[2]
+	}
+	if fromZero.MatchString(text) {
+		line++
+	}
+	if strings.HasPrefix(text, "unknown anchor") {
+		text = "unknown alias"
+	}
+	return &fault{line, "not valid YAML: " + text + "; correct the syntax"}
+}
+
+// checkTree refuses what makes a small text a large or endless tree.
+func checkTree(n *yaml.Node, depth int) *fault {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		return &fault{n.Line, "YAML aliases are not supported; write the value out"}
+	case depth > maxDepth:
+		return &fault{n.Line, fmt.Sprintf("nested more than %d levels deep; flatten it", maxDepth)}
+	}
+	for _, child := range n.Content {
+		if f := checkTree(child, depth+1); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// lineJSON writes nodes as JSON that has a line break wherever the YAML has
+// moved on, so that a line number in protojson's errors, counted from the line
+// of the first node, is a line of the file.
+type lineJSON struct {
+	bytes.Buffer
+	line int
+}
+
+func newLineJSON(n *yaml.Node) (*lineJSON, *fault) {
+	w := &lineJSON{line: n.Line}
+	return w, w.node(n)
+}
+
+// advance breaks lines up to that of the node that is written next.
+func (w *lineJSON) advance(n *yaml.Node) {
+	for ; w.line < n.Line; w.line++ {
+		w.WriteByte('\n')
+	}
+}
+
+func (w *lineJSON) node(n *yaml.Node) *fault {
+	w.advance(n)
+	switch n.Kind {
+	case yaml.MappingNode:
+		return w.mapping(n)
+	case yaml.SequenceNode:
+		return w.sequence(n)
+	default:
+		return w.scalar(n)
+	}
+}
+
+func (w *lineJSON) mapping(n *yaml.Node) *fault {
+	w.WriteByte('{')
+	for i := 0; i < len(n.Content); i += 2 {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			return &fault{key.Line, "a field's name must be a plain text; correct the syntax"}
+		}
+		w.advance(key)
+		w.value(key.Value)
+		w.WriteByte(':')
+		if f := w.node(n.Content[i+1]); f != nil {
+			return f
+		}
+	}
+	w.WriteByte('}')
+	return nil
+}
+
+func (w *lineJSON) sequence(n *yaml.Node) *fault {
+	w.WriteByte('[')
+	for i, item := range n.Content {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		if f := w.node(item); f != nil {
+			return f
+		}
+	}
+	w.WriteByte(']')
+	return nil
+}
+
+// scalar writes numbers, booleans and null as such and all else as text: what
+// YAML takes for a timestamp, say, is a string field's value.
+func (w *lineJSON) scalar(n *yaml.Node) *fault {
+	switch n.ShortTag() {
+	case "!!int", "!!float", "!!bool", "!!null":
+		var v any
+		if err := n.Decode(&v); err != nil {
+			return &fault{n.Line, "value does not fit its YAML tag; remove the tag"}
+		}
+		if f, ok := v.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+			v = specialFloat(f)
+		}
+		w.value(v)
+	case "!!str", "!!timestamp", "!!binary":
+		w.value(n.Value)
+	default:
+		return &fault{n.Line, "unknown YAML tag; remove it"}
+	}
+	return nil
+}
+
+// specialFloat names what JSON has no number for, the way protojson reads it.
+func specialFloat(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	default:
+		return "NaN"
+	}
+}
+
+// value writes a scalar. The JSON form of text has no line breaks.
+func (w *lineJSON) value(v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings, booleans, nil, integers and finite floats only
+	}
+	w.Write(text)
+}

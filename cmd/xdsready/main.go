@@ -1,0 +1,86 @@
+// Command xdsready is a reference xDS control plane whose readiness is the
+// point, with the tools around it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes, as the help texts say them.
+const (
+	exitFault = 1 // the command ran and found a fault
+	exitUsage = 2 // a flag, a file or an address cannot be used
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newRootCommand().ExecuteContext(ctx)
+	if err == nil {
+		return
+	}
+	code := exitUsage // cobra's own errors are about flags and arguments
+	var exit *exitError
+	if errors.As(err, &exit) {
+		code = exit.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, "xdsready:", text)
+	}
+	stop()
+	os.Exit(code)
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "xdsready",
+		Short: "The readiness half of an xDS control plane",
+		Long: `xdsready keeps Envoy out until the control plane knows its whole configuration.
+
+It collects sync signals in ordered tiers; until every tier has reported,
+/readyz is red and Envoy streams are refused or held.
+
+Every flag can also be set in the environment: --xds-address is
+XDSREADY_XDS_ADDRESS. A flag on the command line wins.
+
+Exit codes: 0 success, 1 the command ran and found a fault, 2 wrong usage or
+something that cannot be used (a flag, a file, an address).`,
+		Version:       buildVersion(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return setFromEnvironment(cmd.Flags(), os.LookupEnv)
+		},
+	}
+	root.AddCommand(newServeCommand(), newValidateCommand(), newBootstrapCommand(), newStatusCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
+	})
+	return root
+}
+
+// setFromEnvironment gives flags that were not on the command line the value of
+// their variable.
+func setFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "XDSREADY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := lookup(name)
+		if !ok || f.Changed || f.Name == "help" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	})
+	return errors.Join(errs...)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/controlplane"
+)
+
+const serveExamples = `  # A directory of Envoy resources, for Envoys on this machine
+  xdsready serve --source dir:examples/quickstart/config
+  xdsready bootstrap | envoy -c /dev/stdin
+
+  # On all addresses with mTLS: only a certificate for group "edge" gets its config
+  xdsready serve --source dir:/etc/xdsready --node-group cluster \
+    --xds-address :18000 --http-address :8080 \
+    --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt \
+    --group-san 'edge=spiffe://example.org/ns/*/sa/edge'
+
+  # Hold Envoys instead of refusing them (a single replica, a fleet start)
+  xdsready serve --source dir:/etc/xdsready --admission hold`
+
+func newServeCommand() *cobra.Command {
+	var o controlplane.Options
+	var logFormat string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the control plane",
+		Long: `Run the control plane: read the source, keep /readyz red and Envoy out until every
+tier has reported, then serve.
+
+SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
+--drain-delay, then ended. Exit codes: 0 after a drain, 1 when serving failed,
+2 when a flag, a file or an address cannot be used.`,
+		Example: serveExamples,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			logger, err := newLogger(logFormat)
+			if err != nil {
+				return err
+			}
+			slog.SetDefault(logger)
+			o.Logger, o.Version = logger, buildVersion()
+			plane, err := controlplane.New(o)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if err := plane.Run(cmd.Context()); err != nil {
+				return &exitError{exitFault, err}
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Source, "source", "", "where the config comes from: dir:PATH (required)")
+	flags.StringVar(&o.XDSAddress, "xds-address", "127.0.0.1:18000", "address of the xDS server")
+	flags.StringVar(&o.HTTPAddress, "http-address", "127.0.0.1:8080", "address of /readyz, /livez, /startupz, /metrics and the status page")
+	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "loopback address of gRPC reflection and health; empty: none")
+	flags.StringVar(&o.Admission, "admission", "refuse", "what a stream meets until every tier has reported: refuse or hold")
+	flags.DurationVar(&o.HoldTimeout, "hold-timeout", 30*time.Second, "how long a stream is held before it is refused")
+	flags.IntVar(&o.MaxHeld, "max-held", 10_000, "how many streams are held at a time")
+	flags.StringVar(&o.NodeGroup, "node-group", "all", "what makes a node group: all, cluster or id (of the node); with cluster and id PATH/GROUP/* goes over PATH/*")
+	flags.DurationVar(&o.GroupRetention, "group-retention", time.Hour, "how long a node group that disappears keeps its last snapshot")
+	flags.DurationVar(&o.StartDeadline, "start-deadline", 5*time.Minute, "after how long a start that is not complete is reported; the gate stays shut")
+	flags.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "how long streams are served after /readyz turned red")
+	flags.StringVar(&o.TLSCert, "tls-cert", "", "certificate file of the xDS server (PEM), read again when it changes")
+	flags.StringVar(&o.TLSKey, "tls-key", "", "key file of the xDS server (PEM)")
+	flags.StringVar(&o.TLSClientCA, "tls-client-ca", "", "CA file that proxies' certificates must be signed by (PEM): mTLS")
+	flags.StringArrayVar(&o.GroupSANs, "group-san", nil, "GROUP=PATTERN: a proxy takes the group only with a certificate whose URI or DNS SAN matches; repeat for more")
+	flags.BoolVar(&o.InsecureAnyNode, "insecure-any-node", false, "without mTLS, serve any node on an address that is not loopback")
+	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof on the HTTP address and log debug lines")
+	flags.StringVar(&logFormat, "log-format", "text", "text or json")
+	must(cmd.MarkFlagDirname("source"))
+	for flag, values := range map[string][]string{
+		"admission": {"refuse", "hold"}, "node-group": {"all", "cluster", "id"}, "log-format": {"text", "json"},
+	} {
+		must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+	}
+	return cmd
+}
+
+// must is for calls that fail only if a flag's name above is misspelt.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func newLogger(format string) (*slog.Logger, error) {
+	switch strings.ToLower(format) {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, nil)), nil
+	}
+	return nil, &exitError{exitUsage, fmt.Errorf("--log-format: unknown format %q: %w", format, errors.New("use text or json"))}
+}

@@ -1,0 +1,84 @@
+package cache
+
+import (
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	// Linked in so that what they refer to is found in resources that arrive
+	// packed, whatever else the program links. The TLS transport sockets are
+	// linked by the package of Secret.
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/aggregate/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+)
+
+// rule says what a string field, or a list of strings, names.
+type rule struct {
+	typeURL string
+	// source is the sibling field whose ConfigSource says where a proxy fetches
+	// what is named. Empty: it needs no source of its own.
+	source protoreflect.Name
+}
+
+var namesCluster = rule{typeURL: resourcev3.ClusterType}
+
+// rules has one row for each field that names a resource, wherever in a
+// resource it is met. Rows go by name, so that a filter's package need not be
+// linked for its row to stand here; a test holds them against the real types.
+var rules = map[protoreflect.FullName]rule{
+	"envoy.config.route.v3.RouteAction.cluster":                                   namesCluster,
+	"envoy.config.route.v3.RouteAction.RequestMirrorPolicy.cluster":               namesCluster,
+	"envoy.config.route.v3.WeightedCluster.ClusterWeight.name":                    namesCluster,
+	"envoy.extensions.router.cluster_specifiers.matcher.v3.ClusterAction.cluster": namesCluster,
+	"envoy.extensions.router.cluster_specifiers.lua.v3.LuaConfig.default_cluster": namesCluster,
+	"envoy.extensions.clusters.aggregate.v3.ClusterConfig.clusters":               namesCluster,
+
+	"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.cluster":                                            namesCluster,
+	"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight.name":                 namesCluster,
+	"envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig.cluster":                                          namesCluster,
+	"envoy.extensions.filters.udp.udp_proxy.v3.Route.cluster":                                                   namesCluster,
+	"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.cluster":                     namesCluster,
+	"envoy.extensions.filters.network.redis_proxy.v3.RedisProxy.PrefixRoutes.Route.RequestMirrorPolicy.cluster": namesCluster,
+	"envoy.extensions.filters.network.thrift_proxy.v3.RouteAction.cluster":                                      namesCluster,
+	"envoy.extensions.filters.network.thrift_proxy.v3.RouteAction.RequestMirrorPolicy.cluster":                  namesCluster,
+	"envoy.extensions.filters.network.thrift_proxy.v3.WeightedCluster.ClusterWeight.name":                       namesCluster,
+	"envoy.extensions.filters.network.dubbo_proxy.v3.RouteAction.cluster":                                       namesCluster,
+	"envoy.extensions.filters.network.generic_proxy.action.v3.RouteAction.cluster":                              namesCluster,
+
+	// Services that filters, access logs and tracers call.
+	"envoy.config.core.v3.GrpcService.EnvoyGrpc.cluster_name":                   namesCluster,
+	"envoy.config.core.v3.HttpUri.cluster":                                      namesCluster,
+	"envoy.config.trace.v3.ZipkinConfig.collector_cluster":                      namesCluster,
+	"envoy.config.trace.v3.DatadogConfig.collector_cluster":                     namesCluster,
+	"envoy.extensions.access_loggers.fluentd.v3.FluentdAccessLogConfig.cluster": namesCluster,
+	"envoy.extensions.tracers.fluentd.v3.FluentdConfig.cluster":                 namesCluster,
+
+	"envoy.extensions.filters.network.http_connection_manager.v3.Rds.route_config_name": {resourcev3.RouteType, "config_source"},
+	// Its source is in the HttpConnectionManager, out of its sight.
+	"envoy.config.route.v3.ScopedRouteConfiguration.route_configuration_name": {typeURL: resourcev3.RouteType},
+	"envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig.name":          {resourcev3.SecretType, "sds_config"},
+}
+
+// unknowns has one row for each field by which a resource may need more than
+// its own text tells.
+var unknowns = map[protoreflect.FullName]string{
+	"envoy.config.route.v3.RouteAction.cluster_header":                            "a request header names the cluster",
+	"envoy.config.route.v3.RouteAction.RequestMirrorPolicy.cluster_header":        "a request header names the mirror cluster",
+	"envoy.config.route.v3.WeightedCluster.ClusterWeight.cluster_header":          "a request header names the cluster",
+	"envoy.config.route.v3.RouteAction.cluster_specifier_plugin":                  "a plugin chooses the cluster",
+	"envoy.config.route.v3.RouteAction.inline_cluster_specifier_plugin":           "a plugin chooses the cluster",
+	"envoy.config.route.v3.RouteConfiguration.vhds":                               "virtual hosts are asked for on demand (VHDS)",
+	"envoy.config.endpoint.v3.LedsClusterLocalityConfig.leds_collection_name":     "endpoints of a locality come from a collection (LEDS)",
+	"envoy.extensions.filters.network.thrift_proxy.v3.RouteAction.cluster_header": "a request header names the cluster",
+	"xds.type.v3.TypedStruct.type_url":                                            "it holds a TypedStruct, whose fields have no types",
+	"udpa.type.v1.TypedStruct.type_url":                                           "it holds a TypedStruct, whose fields have no types",
+}
+
+const (
+	// extensionSource is the type of the field that makes an HTTP filter, network
+	// filter or listener filter come by ECDS, under the name of the filter.
+	extensionSource = "envoy.config.core.v3.ExtensionConfigSource"
+	// apiConfigSource names the clusters of a management server. Envoy takes only
+	// clusters of its bootstrap there, so they are never ours.
+	apiConfigSource = "envoy.config.core.v3.ApiConfigSource"
+)

@@ -1,0 +1,204 @@
+package cache
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Snapshot is the complete config of one node group. It never changes; all
+// methods are safe for concurrent use, and the slices they return must not be
+// changed. A nil *Snapshot is an empty one.
+type Snapshot struct {
+	sets         map[string]set // by type URL; none is empty
+	version      Version
+	afterInputs  bool
+	placeholders []Resource
+	withheld     []Withheld
+	dangling     []Reference
+	unknowable   []Unknowable
+}
+
+// set holds the resources of one type.
+type set struct {
+	resources []Resource // by name
+	version   Version
+}
+
+// find returns where name is, or would be, in the set.
+func (s set) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(s.resources, name, func(r Resource, name string) int {
+		return strings.Compare(r.name, name)
+	})
+}
+
+// Options says what [Build] should know besides the resources. The zero value
+// is a first snapshot that was not computed after its inputs.
+type Options struct {
+	// Previous is the snapshot that the proxies of the group have now, nil if
+	// there is none. A resource that must be withheld stays as it was there.
+	Previous *Snapshot
+	// AfterInputs says that the resources were computed after everything they
+	// derive from had been known: all informers synced, all files read. Until
+	// then an absence means "not known yet", after it "known absent". See
+	// [Snapshot.AfterInputs].
+	AfterInputs bool
+}
+
+// DuplicateError says that two resources of one type have one name.
+type DuplicateError struct {
+	TypeURL, Name string
+	First, Second int // where the two are in the slice given to Build, from 0
+}
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("two resources are %s %q (numbers %d and %d): rename or remove one",
+		Kind(e.TypeURL), e.Name, e.First, e.Second)
+}
+
+// Build makes a snapshot that is closed: whatever a proxy will ask for because
+// of a resource in it is in it too, as far as the resources can be read.
+//
+//  1. A resource that refers to an absent secret is withheld ([Snapshot.Withheld]).
+//  2. A load assignment or route table that is referred to and absent is
+//     present as an empty placeholder ([Snapshot.Placeholders]).
+//  3. Any other absent resource that is referred to stays absent. It, and what
+//     rules 1 and 2 made up for, is in [Snapshot.Dangling].
+//  4. What a reference depends on but no resource can tell is in
+//     [Snapshot.Unknowable].
+//
+// The error is a [*DuplicateError], or one that says that a Resource was not
+// made with [NewResource]. Nothing that is merely absent is an error.
+func Build(resources []Resource, o Options) (*Snapshot, error) {
+	b, err := newBuilder(resources)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{afterInputs: o.AfterInputs}
+	s.withheld = b.withhold(o.Previous)
+	s.dangling, s.unknowable = b.resolve()
+	s.placeholders, err = b.place(s.dangling)
+	if err != nil {
+		return nil, err
+	}
+	s.sets = b.sets()
+	for _, set := range s.sets {
+		s.version = s.version.Add(set.version)
+	}
+	return s, nil
+}
+
+// Resources returns the resources of a type, placeholders included, by name.
+func (s *Snapshot) Resources(typeURL string) []Resource {
+	if s == nil {
+		return nil
+	}
+	return s.sets[typeURL].resources
+}
+
+// Resource returns one resource, and whether it is there.
+func (s *Snapshot) Resource(typeURL, name string) (Resource, bool) {
+	if s == nil {
+		return Resource{}, false
+	}
+	set := s.sets[typeURL]
+	i, ok := set.find(name)
+	if !ok {
+		return Resource{}, false
+	}
+	return set.resources[i], true
+}
+
+// Types returns the type URLs of which there are resources, sorted.
+func (s *Snapshot) Types() []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s.sets))
+}
+
+// Version returns the version of all resources of a type, zero if there are
+// none.
+func (s *Snapshot) Version(typeURL string) Version {
+	if s == nil {
+		return Version{}
+	}
+	return s.sets[typeURL].version
+}
+
+// VersionOf returns the version of the answer to a state-of-the-world request
+// for these names: of the resources of the type that bear one of them. A name
+// that is absent or repeated adds nothing, so two requests have one version
+// exactly if one response answers both.
+//
+// The version of the type cannot serve here: an Envoy repeats the version it
+// was last sent even when its names have grown since, so [a, b] may come with
+// the version of [a]; if that were taken for current, b would never be sent.
+func (s *Snapshot) VersionOf(typeURL string, names []string) Version {
+	var sum Version
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		if r, ok := s.Resource(typeURL, name); ok {
+			sum = sum.Add(r.version)
+		}
+	}
+	return sum
+}
+
+// ContentVersion returns the version of all resources of all types.
+func (s *Snapshot) ContentVersion() Version {
+	if s == nil {
+		return Version{}
+	}
+	return s.version
+}
+
+// AfterInputs reports whether the snapshot was computed after its inputs were
+// complete, as told by [Options]. Only of such a snapshot may the absence of
+// something be believed, and only such a one may open the gate.
+func (s *Snapshot) AfterInputs() bool { return s != nil && s.afterInputs }
+
+// Placeholders returns the empty resources that stand for absent ones, by type
+// and name. They are among Resources as well.
+func (s *Snapshot) Placeholders() []Resource {
+	if s == nil {
+		return nil
+	}
+	return s.placeholders
+}
+
+// Withheld returns the resources that were given and are not sent, by type and
+// name.
+func (s *Snapshot) Withheld() []Withheld {
+	if s == nil {
+		return nil
+	}
+	return s.withheld
+}
+
+// Dangling returns the references to resources that were not given or are
+// withheld, those that a placeholder answers included, in order.
+func (s *Snapshot) Dangling() []Reference {
+	if s == nil {
+		return nil
+	}
+	return s.dangling
+}
+
+// Unknowable returns what may be needed besides what the resources name, in
+// order. It is for people to read: nothing waits for it and nothing is placed.
+func (s *Snapshot) Unknowable() []Unknowable {
+	if s == nil {
+		return nil
+	}
+	return s.unknowable
+}
+
+// given returns a resource unless a placeholder stands for it.
+func (s *Snapshot) given(k key) (Resource, bool) {
+	isPlaceholder := slices.ContainsFunc(s.Placeholders(), func(p Resource) bool { return p.key() == k })
+	if isPlaceholder {
+		return Resource{}, false
+	}
+	return s.Resource(k.typeURL, k.name)
+}

@@ -1,0 +1,331 @@
+package ready
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// Status is what a registry knows at one moment. Its JSON form is the body of
+// /readyz?format=json.
+type Status struct {
+	Ready   bool          // /readyz is green
+	Open    bool          // streams are admitted
+	Phase   Phase         // starting, ready, degraded or draining
+	Message string        // a fault of the whole, as a missed start deadline; else empty
+	Uptime  time.Duration // since New
+	Tiers   []TierStatus  // in order
+}
+
+// TierStatus is the state of one tier.
+type TierStatus struct {
+	Name    string
+	State   State         // Pending or Synced
+	Message string        // why it is pending, where the checks do not say it
+	Elapsed time.Duration // how long it took from its turn on; so far, while pending
+	Checks  []CheckStatus // in order of registration
+}
+
+// CheckStatus is the state of one check.
+type CheckStatus struct {
+	Name    string
+	Kind    Kind
+	State   State
+	Message string        // why it is not synced
+	Elapsed time.Duration // how long it took from its turn on; so far, while pending
+}
+
+// seconds rounds to milliseconds for people and logs.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
+
+// MarshalJSON writes the status with times in seconds.
+func (s Status) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Ready   bool         `json:"ready"`
+		Open    bool         `json:"open"`
+		Phase   Phase        `json:"phase"`
+		Message string       `json:"message,omitempty"`
+		Uptime  float64      `json:"uptimeSeconds"`
+		Tiers   []TierStatus `json:"tiers"`
+	}{s.Ready, s.Open, s.Phase, s.Message, seconds(s.Uptime), s.Tiers})
+}
+
+type tierJSON struct {
+	Name    string        `json:"name"`
+	State   State         `json:"state"`
+	Message string        `json:"message,omitempty"`
+	Seconds float64       `json:"seconds"`
+	Checks  []CheckStatus `json:"checks"`
+}
+
+// MarshalJSON writes the tier with times in seconds.
+func (t TierStatus) MarshalJSON() ([]byte, error) {
+	return json.Marshal(tierJSON{t.Name, t.State, t.Message, seconds(t.Elapsed), t.Checks})
+}
+
+type checkJSON struct {
+	Name    string  `json:"name"`
+	Kind    Kind    `json:"kind"`
+	State   State   `json:"state"`
+	Message string  `json:"message,omitempty"`
+	Seconds float64 `json:"seconds"`
+}
+
+// MarshalJSON writes the check with times in seconds.
+func (c CheckStatus) MarshalJSON() ([]byte, error) {
+	return json.Marshal(checkJSON{c.Name, c.Kind, c.State, c.Message, seconds(c.Elapsed)})
+}
+
+// Status returns the present state. It asks the Listed function of checks that
+// are pending, so it is not for hot paths; Ready and Err are.
+func (r *Registry) Status() Status {
+	if r == nil {
+		return Status{Ready: true, Open: true, Phase: Ready, Tiers: []TierStatus{}}
+	}
+	r.mu.Lock()
+	s := Status{
+		Ready: r.gate.ready(), Open: r.gate.open(), Phase: r.phase,
+		Message: r.faultLocked(), Uptime: time.Since(r.created), Tiers: []TierStatus{},
+	}
+	type handler struct {
+		tier, check int
+		listed      func() bool
+	}
+	var handlers []handler
+	for i, t := range r.tiers {
+		s.Tiers = append(s.Tiers, t.statusLocked())
+		for j, c := range t.checks {
+			if c.listed != nil && c.state == Pending {
+				handlers = append(handlers, handler{i, j, c.listed})
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, h := range handlers { // foreign code: not under the lock
+		listed := false
+		if guard(func() error { listed = h.listed(); return nil }) == nil && listed {
+			s.Tiers[h.tier].Checks[h.check].Message = "listed, handler not done"
+		}
+	}
+	return s
+}
+
+func (t *Tier) statusLocked() TierStatus {
+	s := TierStatus{Name: t.name, State: Pending, Message: t.messageLocked(), Checks: []CheckStatus{}}
+	switch {
+	case !t.ended.IsZero():
+		s.State, s.Elapsed = Synced, t.ended.Sub(t.began)
+	case !t.began.IsZero():
+		s.Elapsed = time.Since(t.began)
+	}
+	for _, c := range t.checks {
+		s.Checks = append(s.Checks, CheckStatus{c.name, c.kind, c.state, c.messageLocked(), c.elapsedLocked()})
+	}
+	return s
+}
+
+// messageLocked says why a tier is pending where its checks do not.
+func (t *Tier) messageLocked() string {
+	if !t.ended.IsZero() {
+		return ""
+	}
+	if t.unknown {
+		return fmt.Sprintf("unknown tier: the registry was made with %s", list(t.registry.namesLocked()))
+	}
+	if len(t.checks) == 0 {
+		return "nothing registered"
+	}
+	if t.began.IsZero() {
+		return "waits for " + t.registry.currentLocked()
+	}
+	return ""
+}
+
+// messageLocked is the check's own reason, or else what it waits for.
+func (c *check) messageLocked() string {
+	if c.message != "" || c.state != Pending {
+		return c.message
+	}
+	if c.tier.began.IsZero() && !c.eager {
+		return "waits for " + c.tier.registry.currentLocked()
+	}
+	if c.kind == KindSnapshot {
+		return "inputs are complete, waits for a snapshot computed after them"
+	}
+	return ""
+}
+
+// elapsedLocked is how long the check took, or has taken so far.
+func (c *check) elapsedLocked() time.Duration {
+	switch {
+	case c.began.IsZero():
+		return 0
+	case c.ended.IsZero():
+		return time.Since(c.began)
+	}
+	return c.ended.Sub(c.began)
+}
+
+// currentLocked names the first incomplete tier.
+func (r *Registry) currentLocked() string {
+	for _, t := range r.tiers {
+		if t.ended.IsZero() {
+			return t.name
+		}
+	}
+	return ""
+}
+
+// namesLocked are the tiers that New was given.
+func (r *Registry) namesLocked() []string {
+	var names []string
+	for _, t := range r.tiers {
+		if !t.unknown {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// faultLocked says what is wrong with the whole.
+func (r *Registry) faultLocked() string {
+	switch {
+	case r.phase == Starting && !r.started:
+		return "the registry is not started"
+	case r.phase == Starting && r.late:
+		return fmt.Sprintf("start deadline of %v exceeded", r.options.Deadline)
+	}
+	return ""
+}
+
+// verdict is the plain answer to "is it ready, and why not", rendered once for
+// each change, so that a probe costs the same with 1 and with 1,000 checks.
+type verdict struct {
+	ready  bool
+	reason string // one line; empty when ready
+	body   []byte // of a plain /readyz
+}
+
+// current returns the verdict and renders it if there was a change.
+func (r *Registry) current() *verdict {
+	if v := r.verdict.Load(); v != nil {
+		return v
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := &verdict{ready: r.gate.ready()}
+	v.body = []byte("ok\n")
+	if !v.ready {
+		v.reason = r.reasonLocked()
+		v.body = []byte("not ready: " + v.reason + "\n")
+	}
+	r.verdict.Store(v) // under mu, so that no change falls between
+	return v
+}
+
+func (r *Registry) reason() string { return r.current().reason }
+
+// reasonLocked says in one line why the registry is not ready.
+func (r *Registry) reasonLocked() string {
+	var reasons []string
+	if fault := r.faultLocked(); fault != "" {
+		reasons = append(reasons, fault)
+	}
+	if r.phase == Draining {
+		reasons = append(reasons, "draining")
+	}
+	for _, t := range r.tiers {
+		if why := t.reasonLocked(); why != "" && r.phase != Draining {
+			reasons = append(reasons, why)
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// reasonLocked names what the tier waits for, empty if nothing.
+func (t *Tier) reasonLocked() string {
+	if message := t.messageLocked(); message != "" {
+		return t.name + ": " + message
+	}
+	var pending []string
+	for _, c := range t.checks {
+		switch message := c.messageLocked(); {
+		case c.state.settled():
+		case message == "":
+			pending = append(pending, fmt.Sprintf("%s %s", c.name, c.state))
+		default:
+			pending = append(pending, fmt.Sprintf("%s %s (%s)", c.name, c.state, message))
+		}
+	}
+	if len(pending) == 0 {
+		return ""
+	}
+	return t.name + ": " + list(pending)
+}
+
+// list joins names, and says how many it leaves out of a long list.
+func list(names []string) string {
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Ready reports whether /readyz is green: the gate is open, live checks are
+// good and nothing drains. It is one atomic load.
+func (r *Registry) Ready() bool { return r == nil || r.gate.ready() }
+
+// Open reports whether streams are admitted. It latches: only a drain that has
+// ended its delay, or the end of the run, shuts the gate again. It is one
+// atomic load.
+func (r *Registry) Open() bool { return r == nil || r.gate.open() }
+
+// Opened returns a channel that is closed when the gate opens, and stays so.
+func (r *Registry) Opened() <-chan struct{} {
+	if r == nil {
+		return always
+	}
+	return r.opened
+}
+
+// Changed returns a channel that is closed at the next change of the Status.
+// Take it before reading, so that no change is missed:
+//
+//	for {
+//		changed := registry.Changed()
+//		use(registry.Status())
+//		<-changed
+//	}
+func (r *Registry) Changed() <-chan struct{} {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// Err returns nil when the registry is ready, and otherwise an error that names
+// the pending tiers and checks with their reasons, in one line.
+func (r *Registry) Err() error {
+	if r == nil {
+		return nil
+	}
+	if v := r.current(); !v.ready {
+		return errors.New("not ready: " + v.reason)
+	}
+	return nil
+}
+
+// AdmissionErr returns nil when the gate is open, and otherwise an error with
+// Err's reasons: the text of a refused stream.
+func (r *Registry) AdmissionErr() error {
+	if r.Open() {
+		return nil
+	}
+	return errors.New("xdsready: the gate is shut: " + r.reason())
+}

@@ -1,0 +1,171 @@
+package admission
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/peer"
+)
+
+// closeLinger is the time from a refusal to the close of its connection. An
+// interceptor cannot see its status leave: gRPC queues the trailers when the
+// interceptor has returned and another goroutine writes them, so that a close
+// at once would swallow the text that names the pending tiers. It is short
+// because a proxy whose first retry (Envoy: after 0 to 0.5 s) still finds the
+// connection is refused on it again.
+const closeLinger = 50 * time.Millisecond
+
+// Listener wraps the listener of a server that has a's ServerOptions, so that a
+// refusal closes the TCP connection: an Envoy behind one balanced address
+// retries on the same connection for ever and reaches no other replica. With
+// the connection closed it does in under a second.
+//
+// A refused connection is closed 50 ms after the refusal, once no other call on
+// it is under way that was let through (a CA, grpc.health); its refused proxy
+// cannot put that off by asking again. If the gate opens first, and a gated
+// call passes on it, the connection stays.
+//
+// Pass the result to Serve itself. A listener around it must leave RemoteAddr
+// as it is, as TLS does: the address value is how a call finds its connection.
+// Refusals work without Listener, and under grpc's ServeHTTP, but close nothing.
+func (a *Admission) Listener(lis net.Listener) net.Listener {
+	return &listener{Listener: lis, table: &a.conns}
+}
+
+type listener struct {
+	net.Listener
+	table *connTable
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.table.add(c), nil
+}
+
+// connTable finds the connection of a call. gRPC tells a call the net.Addr that
+// its connection's RemoteAddr returned, also through TLS; conn returns a
+// pointer that is its own, so that equal addresses are the same connection.
+type connTable struct {
+	mu     sync.Mutex // guards byAddr; leaf lock
+	byAddr map[net.Addr]*conn
+}
+
+// ownAddr makes an address of any other type than *net.TCPAddr unique.
+type ownAddr struct{ net.Addr }
+
+func (t *connTable) add(nc net.Conn) *conn {
+	c := &conn{Conn: nc, table: t}
+	switch addr := nc.RemoteAddr().(type) {
+	case *net.TCPAddr: // programs look at the IP of a peer's *net.TCPAddr
+		own := *addr
+		c.addr = &own
+	default:
+		c.addr = &ownAddr{addr}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byAddr == nil {
+		t.byAddr = map[net.Addr]*conn{}
+	}
+	t.byAddr[c.addr] = c
+	return c
+}
+
+func (t *connTable) remove(addr net.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byAddr, addr)
+}
+
+// of returns the connection of a call, and nil if it is not one of ours.
+func (t *connTable) of(ctx context.Context) *conn {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	switch p.Addr.(type) {
+	case *net.TCPAddr, *ownAddr: // another type might not even be comparable
+	default:
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byAddr[p.Addr]
+}
+
+// conn is a connection that a refusal closes. A nil *conn stands for one that
+// cannot be closed: its methods do nothing.
+type conn struct {
+	net.Conn
+	// Set once.
+	table *connTable
+	addr  net.Addr
+
+	mu      sync.Mutex  // guards the following; leaf lock
+	calls   int         // let through and not yet returned
+	refused bool        // to be closed when calls is 0
+	closing *time.Timer // runs from then on for closeLinger; nil: does not run
+	closed  bool
+}
+
+func (c *conn) RemoteAddr() net.Addr { return c.addr }
+
+// Close is called by gRPC at the end of each connection.
+func (c *conn) Close() error {
+	c.table.remove(c.addr)
+	c.mu.Lock()
+	c.closed = true
+	c.settleLocked()
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// enter counts a call that was let through.
+func (c *conn) enter() { c.update(func() { c.calls++ }) }
+
+// enterAdmitted is enter for a call that was let through the gate, after which
+// there is no reason to send the proxy elsewhere.
+func (c *conn) enterAdmitted() { c.update(func() { c.calls++; c.refused = false }) }
+
+// leave is called when a call that was let through returns.
+func (c *conn) leave() { c.update(func() { c.calls-- }) }
+
+// refuse is called when a call is refused.
+func (c *conn) refuse() { c.update(func() { c.refused = true }) }
+
+func (c *conn) update(change func()) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change()
+	c.settleLocked()
+}
+
+// settleLocked starts or stops the timer as the other fields demand.
+func (c *conn) settleLocked() {
+	due := c.refused && c.calls == 0 && !c.closed
+	switch {
+	case due && c.closing == nil:
+		c.closing = time.AfterFunc(closeLinger, c.expire)
+	case !due && c.closing != nil:
+		c.closing.Stop()
+		c.closing = nil
+	}
+}
+
+// expire closes the connection, unless a call came in as the timer fired.
+func (c *conn) expire() {
+	c.mu.Lock()
+	due := c.closing != nil
+	c.mu.Unlock()
+	if due {
+		_ = c.Close() // the peer may have closed it just before
+	}
+}

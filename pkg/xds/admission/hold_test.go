@@ -1,0 +1,105 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// neighbours is how far concurrency may move a handler's first statement
+// against the order in which the handlers were called.
+const neighbours = 3
+
+func TestHeldStreamsAreReleasedInOrderOfArrival(t *testing.T) {
+	var mu sync.Mutex // guards started
+	var started []string
+	handle := func(s adsStream) error {
+		md, _ := metadata.FromIncomingContext(s.Context())
+		mu.Lock()
+		defer mu.Unlock()
+		started = append(started, md["number"]...)
+		return nil
+	}
+	o := rigOptions{Options: Options{Mode: Hold}, handle: handle}
+	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
+		const streams = 100
+		connections := []*grpc.ClientConn{dial(), dial(), dial()}
+		var recv []func() error
+		for i := range streams {
+			ctx := metadata.AppendToOutgoingContext(t.Context(), "number", fmt.Sprint(i))
+			s := openStream(t, ctx, connections[i%len(connections)])
+			synctest.Wait() // it is held now, and silent
+			recv = append(recv, func() error { _, err := s.Recv(); return err })
+		}
+		if len(started) != 0 {
+			t.Fatalf("%d handlers were called with the gate shut", len(started))
+		}
+		r.open()
+		for i, recv := range recv {
+			if err := recv(); !errors.Is(err, io.EOF) {
+				t.Errorf("stream %d: got %v, want its handler's end", i, err)
+			}
+		}
+		for i, got := range started {
+			var number int
+			_, _ = fmt.Sscan(got, &number)
+			if max(number-i, i-number) > neighbours {
+				t.Errorf("stream %d was started as number %d: %v", number, i, started)
+			}
+		}
+	})
+}
+
+func TestHoldEndsInARefusal(t *testing.T) {
+	o := rigOptions{Options: Options{Mode: Hold, HoldTimeout: 5 * time.Second, MaxHeld: 1}}
+	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
+		first := openStream(t, t.Context(), dial())
+		synctest.Wait()
+		began := time.Now()
+		_, err := openStream(t, t.Context(), dial()).Recv()
+		wantHoldRefused(t, err, "not held: at most 1 streams and 1 connections are")
+		if got := time.Since(began); got != 0 {
+			t.Errorf("the second was refused after %v, want at once", got)
+		}
+		_, err = first.Recv()
+		wantHoldRefused(t, err, "held for 5s")
+		if got := time.Since(began); got != 5*time.Second {
+			t.Errorf("the first was refused after %v, want 5 s", got)
+		}
+	})
+}
+
+func wantHoldRefused(t *testing.T, err error, text string) {
+	t.Helper()
+	wantRefused(t, err)
+	if !strings.Contains(err.Error(), text) {
+		t.Errorf("got %v, want a text with %q", err, text)
+	}
+}
+
+func TestACancelledStreamGivesItsPlaceBack(t *testing.T) {
+	o := rigOptions{Options: Options{Mode: Hold, MaxHeld: 1}}
+	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
+		cc := dial()
+		ctx, cancel := context.WithCancel(t.Context())
+		openStream(t, ctx, cc)
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		s := openStream(t, t.Context(), cc)
+		synctest.Wait()
+		r.open()
+		if _, err := s.Recv(); !errors.Is(err, io.EOF) {
+			t.Errorf("got %v, want the handler's own end (EOF)", err)
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Node is who a proxy says it is: what decides its node group. A control plane
+// that uses Options.Authorize must not derive the group from anything else in
+// the message, such as the node's metadata, which nobody has checked.
+type Node struct {
+	ID      string // node.id
+	Cluster string // node.cluster
+}
+
+// String names the node in messages; both parts are the client's own words and
+// are therefore quoted and cut.
+func (n Node) String() string { return fmt.Sprintf("%.200q (cluster %.200q)", n.ID, n.Cluster) }
+
+var (
+	errNoNode    = errors.New("the first message must name a node")
+	errOtherNode = errors.New("a stream may not change its node")
+)
+
+// nodeOf returns the node of a message and whether it has one. It reads by
+// reflection: this package imports no Envoy types, so that it fits programs
+// that have any version of them.
+func nodeOf(message any) (node Node, present bool) {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return Node{}, false
+	}
+	r := m.ProtoReflect()
+	field := r.Descriptor().Fields().ByName("node")
+	if field == nil || field.Message() == nil || field.Cardinality() == protoreflect.Repeated || !r.Has(field) {
+		return Node{}, false
+	}
+	n := r.Get(field).Message()
+	return Node{ID: stringField(n, "id"), Cluster: stringField(n, "cluster")}, true
+}
+
+// stringField returns a field of a message, and "" if it has no such string.
+func stringField(m protoreflect.Message, name protoreflect.Name) string {
+	field := m.Descriptor().Fields().ByName(name)
+	if field == nil || field.Kind() != protoreflect.StringKind || field.Cardinality() == protoreflect.Repeated {
+		return ""
+	}
+	return m.Get(field).String()
+}
+
+// authorize asks Options.Authorize whether the peer of ctx may be served as
+// node, and returns the status that ends the call if not.
+func (a *Admission) authorize(ctx context.Context, node Node) error {
+	if a.options.Authorize == nil {
+		return nil
+	}
+	if node == (Node{}) {
+		return a.deny(node, errNoNode)
+	}
+	if err := a.options.Authorize(ctx, node); err != nil {
+		return a.deny(node, err)
+	}
+	return nil
+}
+
+func (a *Admission) deny(node Node, why error) error {
+	a.metrics.refuse(unauthorized)
+	return status.Errorf(codes.PermissionDenied, "xdsready: node %v is refused: %v", node, why)
+}

@@ -1,0 +1,103 @@
+package admission
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// The defaults of Options.
+const (
+	DefaultHoldTimeout = 30 * time.Second
+	DefaultMaxHeld     = 10_000
+)
+
+// Mode says what a call meets while the gate is shut.
+type Mode int
+
+const (
+	// Refuse ends the call with UNAVAILABLE and closes its connection, so that
+	// the proxy finds a replica that is ready.
+	Refuse Mode = iota
+	// Hold keeps the call silent and admits it the moment the gate opens.
+	Hold
+)
+
+var modeNames = map[Mode]string{Refuse: "refuse", Hold: "hold"}
+
+// String returns the name that ParseMode takes.
+func (m Mode) String() string {
+	if name, ok := modeNames[m]; ok {
+		return name
+	}
+	return fmt.Sprintf("Mode(%d)", int(m))
+}
+
+// ParseMode returns the mode called "refuse" or "hold", as written in a flag.
+func ParseMode(name string) (Mode, error) {
+	for mode, modeName := range modeNames {
+		if name == modeName {
+			return mode, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown admission mode %q: want refuse or hold", name)
+}
+
+// Options are the settings of an Admission. All fields may stay zero.
+type Options struct {
+	// Mode is what a call meets while the gate is shut. Zero means Refuse.
+	Mode Mode
+	// HoldTimeout is how long a call is held before it is refused. Zero means
+	// 30 s; to hold no call, use Refuse.
+	HoldTimeout time.Duration
+	// MaxHeld is how many calls are held at a time; more are refused. Zero
+	// means 10,000.
+	MaxHeld int
+	// MaxHeldConnections is how many connections may have held calls at a time;
+	// calls of more are refused. A control plane whose proxies open a stream
+	// for each cluster wants it well below MaxHeld, or one proxy takes all
+	// places. Zero means MaxHeld.
+	MaxHeldConnections int
+
+	// Authorize says whether the peer of ctx may be served as node; SANs makes
+	// one for mTLS. It is called once for each stream, with the first message,
+	// and once for each Fetch call. On an error the call ends with
+	// PERMISSION_DENIED and that error's text, nothing of it having reached the
+	// handler; so do calls whose first message names no node, and streams that
+	// name another id or cluster later. It must be safe for concurrent use.
+	// Nil means that every peer may be any node.
+	Authorize func(ctx context.Context, node Node) error
+	// Group tells which proxies get the same snapshot, for Stored. It must be
+	// safe for concurrent use. Nil means that all are in the group "".
+	Group func(Node) string
+	// Logger gets one warning for each response that a proxy rejects. Nil means
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) validate() error {
+	switch {
+	case modeNames[o.Mode] == "":
+		return fmt.Errorf("Mode is %v: want Refuse or Hold", o.Mode)
+	case o.HoldTimeout < 0:
+		return fmt.Errorf("HoldTimeout is negative: %v", o.HoldTimeout)
+	case o.MaxHeld < 0:
+		return fmt.Errorf("MaxHeld is negative: %d", o.MaxHeld)
+	case o.MaxHeldConnections < 0:
+		return fmt.Errorf("MaxHeldConnections is negative: %d", o.MaxHeldConnections)
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	o.HoldTimeout = cmp.Or(o.HoldTimeout, DefaultHoldTimeout)
+	o.MaxHeld = cmp.Or(o.MaxHeld, DefaultMaxHeld)
+	o.MaxHeldConnections = cmp.Or(o.MaxHeldConnections, o.MaxHeld)
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	if o.Group == nil {
+		o.Group = func(Node) string { return "" }
+	}
+	return o
+}

@@ -1,0 +1,156 @@
+package admission
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/xdsready/xdsready/pkg/ready"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type adsStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer
+
+// rig is an admission in front of a real gRPC server with one xDS service,
+// grpc.health and reflection.
+type rig struct {
+	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
+	handle func(adsStream) error
+
+	reg       *ready.Registry
+	open      func() // reports the only check: the gate opens
+	drain     func() // ends the registry's run: the gate shuts
+	admission *Admission
+	accepted  atomic.Int64 // connections
+}
+
+type rigOptions struct {
+	Options
+	handle     func(adsStream) error // nil: returns at once
+	serverTLS  *tls.Config
+	unwrapped  bool // serve without Admission.Listener
+	middleware []grpc.ServerOption
+}
+
+// countingListener counts the connections of a rig.
+type countingListener struct {
+	net.Listener
+	accepted *atomic.Int64
+}
+
+func (l countingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.accepted.Add(1)
+	}
+	return c, err
+}
+
+func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
+	t.Helper()
+	r := &rig{reg: ready.New("inputs"), handle: o.handle}
+	if r.handle == nil {
+		r.handle = func(adsStream) error { return nil }
+	}
+	r.open = r.reg.Tier("inputs").Signal("endpoints")
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := r.reg.Start(ctx); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	}()
+	r.drain = func() { cancel(); <-ended }
+	t.Cleanup(r.drain)
+
+	var err error
+	if r.admission, err = New(r.reg, o.Options); err != nil {
+		t.Fatal(err)
+	}
+	serverOptions := append(o.middleware, r.admission.ServerOptions()...)
+	if o.serverTLS != nil {
+		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(o.serverTLS)))
+	}
+	server := grpc.NewServer(serverOptions...)
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, r)
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	reflection.Register(server)
+	lis = countingListener{lis, &r.accepted}
+	if !o.unwrapped {
+		lis = r.admission.Listener(lis)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(lis); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	}()
+	t.Cleanup(func() { server.Stop(); <-served })
+	return r
+}
+
+func (r *rig) StreamAggregatedResources(s adsStream) error { return r.handle(s) }
+
+// loopback returns a rig on a TCP port and the port's address.
+func loopback(t *testing.T, o rigOptions) (*rig, string) {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRig(t, lis, o), lis.Addr().String()
+}
+
+// inBubble runs f with a rig in memory and the time of a synctest bubble, and a
+// function that returns new client connections to it.
+func inBubble(t *testing.T, o rigOptions, f func(*testing.T, *rig, func() *grpc.ClientConn)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		lis := bufconn.Listen(1 << 16)
+		r := newRig(t, lis, o)
+		f(t, r, func() *grpc.ClientConn {
+			return dial(t, "passthrough:///bufconn", nil, grpc.WithContextDialer(
+				func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
+		})
+	})
+}
+
+func dial(t *testing.T, target string, clientTLS *tls.Config, options ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	creds := insecure.NewCredentials()
+	if clientTLS != nil {
+		creds = credentials.NewTLS(clientTLS)
+	}
+	cc, err := grpc.NewClient(target, append(options, grpc.WithTransportCredentials(creds))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cc.Close() })
+	return cc
+}
+
+// openStream opens an ADS stream; its first Recv tells how it was met.
+func openStream(t *testing.T, ctx context.Context, cc *grpc.ClientConn) discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesClient {
+	t.Helper()
+	s, err := discoveryv3.NewAggregatedDiscoveryServiceClient(cc).StreamAggregatedResources(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
