@@ -10,13 +10,14 @@ import (
 // State is the state of a check or of a tier.
 type State string
 
-// The states. A tier is only ever Pending or Synced.
+// The states. A tier is never Skipped, and Failed only if New was not given its
+// name.
 const (
 	Pending State = "pending" // has not reported yet
 	Synced  State = "synced"  // has reported; latched, except for live checks
 	Failed  State = "failed"  // could not sync so far, for the reason in Message; is tried again
 	Skipped State = "skipped" // optional, and gave up: the tier goes on without it
-	Late    State = "late"    // registered after opening: recorded, never gates
+	Late    State = "late"    // came after opening: recorded, never gates
 )
 
 // settled reports whether a tier may go on past a check in this state.
@@ -27,10 +28,9 @@ type Kind string
 
 // The kinds of checks.
 const (
-	KindWait     Kind = "wait"     // a function that blocks, a channel, or a boolean that is polled
-	KindSignal   Kind = "signal"   // reported by hand
-	KindLive     Kind = "live"     // evaluated again after opening
-	KindSnapshot Kind = "snapshot" // a snapshot computed after its inputs was stored
+	KindWait   Kind = "wait"   // a function that blocks, a channel, or a boolean that is polled
+	KindSignal Kind = "signal" // reported by hand, as a stored snapshot is
+	KindLive   Kind = "live"   // evaluated again after opening
 )
 
 const (
@@ -58,7 +58,7 @@ type check struct {
 	eager    bool
 	optional time.Duration // 0: not optional
 	covers   bool          // stands for all informers that have no check of their own
-	snapshot *Snapshot     // for KindSnapshot
+	snapshot *Snapshot     // what reports it; nil: it is no snapshot check
 
 	// Guarded by the registry's mu.
 	state   State
@@ -77,8 +77,8 @@ type CheckOption func(*check)
 // tiers before: what Eager reports early is taken as true later.
 func Eager() CheckOption { return func(c *check) { c.eager = true } }
 
-// Optional gives up on a check after deadline, counted from its tier's turn.
-// The check is then Skipped, counted in the metrics, and its tier goes on, as
+// Optional gives up on a check after deadline, counted from its tier's turn (or
+// from its registration, if it is Eager). The check is then Skipped, counted in the metrics, and its tier goes on, as
 // for a remote cluster that cannot be reached. It turns Synced if it reports
 // later. A deadline of zero or less skips it at once.
 func Optional(deadline time.Duration) CheckOption {
@@ -111,6 +111,13 @@ func (r *Registry) run(ctx context.Context, c *check, round int) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// noteListed makes known that the source behind a handler has been listed.
+func (r *Registry) noteListed(ctx context.Context, c *check, round int) {
+	if guard(func() error { return poll(c.listed)(ctx) }) == nil {
+		r.report(c, round, Pending, "listed, handler not done")
 	}
 }
 

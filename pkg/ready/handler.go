@@ -14,6 +14,7 @@ var (
 	plainText = []string{"text/plain; charset=utf-8"}
 	jsonText  = []string{"application/json"}
 	noSniff   = []string{"nosniff"}
+	okBody    = []byte("ok\n")
 )
 
 // Check returns Err. It is a healthz.Checker for programs whose /readyz is
@@ -48,19 +49,63 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	path := strings.TrimSuffix(request.URL.Path, "/")
-	switch {
-	case path == "/livez":
-		r.serveLivez(w, q)
-	case path == "/startupz":
-		r.serveStartupz(w, q)
-	case path == "/readyz":
-		writeStatus(w, r.Status(), q)
-	case strings.HasPrefix(path, "/readyz/"):
-		r.servePart(w, strings.TrimPrefix(path, "/readyz/"), q)
-	default:
-		http.Error(w, "not found: try /readyz, /livez or /startupz", http.StatusNotFound)
+	a, ok := r.answer(strings.TrimSuffix(request.URL.Path, "/"), q)
+	if !ok {
+		http.Error(w, "not found: try /readyz, /livez, /startupz, or a tier or check that /readyz?verbose shows", http.StatusNotFound)
+		return
 	}
+	a.write(w, q)
+}
+
+// answer is what a probe is told.
+type answer struct {
+	probe string // the name in the last line
+	ok    bool
+	lines string // what ?verbose and a failure show
+	body  any    // the JSON form
+}
+
+// answer returns the answer for a path, and whether there is one.
+func (r *Registry) answer(path string, q query) (answer, bool) {
+	switch path {
+	case "/readyz":
+		return readyz(r.Status(), q), true
+	case "/livez":
+		return r.livez(), true
+	case "/startupz":
+		return startupz(r.Status(), q), true
+	}
+	tier, check, _ := strings.Cut(strings.TrimPrefix(path, "/readyz/"), "/")
+	return part(r.Status(), tier, check, q)
+}
+
+func (a answer) write(w http.ResponseWriter, q query) {
+	if q.json {
+		w.Header()["Content-Type"] = jsonText
+		if !a.ok {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(a.body) // an error means that the prober has gone
+		return
+	}
+	if a.ok && !q.verbose {
+		writePlain(w, true, okBody)
+		return
+	}
+	verb := "failed"
+	if a.ok {
+		verb = "passed"
+	}
+	writePlain(w, a.ok, fmt.Appendf(nil, "%s%s check %s\n", a.lines, a.probe, verb))
+}
+
+func writePlain(w http.ResponseWriter, ok bool, body []byte) {
+	header := w.Header()
+	header["Content-Type"], header["X-Content-Type-Options"] = plainText, noSniff
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = w.Write(body) // an error means that the prober has gone
 }
 
 // query is what a probe may ask for.
@@ -76,6 +121,7 @@ func parseQuery(request *http.Request) (query, error) {
 		return query{}, fmt.Errorf("query: %w", err)
 	}
 	q := query{verbose: values.Has("verbose"), json: acceptsJSON(request), exclude: values["exclude"]}
+	q.exclude = slices.DeleteFunc(q.exclude, func(name string) bool { return name == "" })
 	switch format := values.Get("format"); format {
 	case "":
 	case "json":
@@ -93,45 +139,16 @@ func acceptsJSON(request *http.Request) bool {
 	return len(accept) > 0 && strings.Contains(accept[0], "application/json")
 }
 
-func writePlain(w http.ResponseWriter, ok bool, body []byte) {
-	header := w.Header()
-	header["Content-Type"], header["X-Content-Type-Options"] = plainText, noSniff
-	if !ok {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_, _ = w.Write(body) // an error means that the prober has gone
+// excludes reports whether the query leaves out one of these names.
+func (q query) excludes(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(q.exclude, name) })
 }
 
-func writeJSON(w http.ResponseWriter, ok bool, body any) {
-	w.Header()["Content-Type"] = jsonText
-	if !ok {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(body) // as above
-}
-
-// excludes reports whether the query leaves out this check.
-func (q query) excludes(tier, check string) bool {
-	return slices.ContainsFunc(q.exclude, func(name string) bool {
-		return name == tier || name == check || name == tier+"/"+check
-	})
-}
-
-// writeStatus answers with tiers and checks. Ready is judged anew when
-// something is excluded.
-func writeStatus(w http.ResponseWriter, s Status, q query) {
-	ok := s.Ready
+// readyz answers with all tiers. Ready is judged anew when something is
+// excluded.
+func readyz(s Status, q query) answer {
 	if len(q.exclude) > 0 {
-		ok = s.Phase != Draining && !slices.ContainsFunc(s.Tiers, func(t TierStatus) bool { return !t.passes(q) })
-	}
-	if q.json {
-		s.Ready = ok
-		writeJSON(w, ok, s)
-		return
-	}
-	if ok && !q.verbose {
-		writePlain(w, true, []byte("ok\n"))
-		return
+		s.Ready = s.Phase != Draining && !slices.ContainsFunc(s.Tiers, func(t TierStatus) bool { return !t.passes(q) })
 	}
 	var b strings.Builder
 	for _, t := range s.Tiers {
@@ -143,43 +160,95 @@ func writeStatus(w http.ResponseWriter, s Status, q query) {
 		}
 	}
 	if s.Message != "" {
-		fmt.Fprintf(&b, "%s\n", s.Message)
+		fmt.Fprintln(&b, s.Message)
 	}
 	fmt.Fprintf(&b, "phase %s\n", s.Phase)
-	writeLast(&b, "readyz", ok)
-	writePlain(w, ok, []byte(b.String()))
+	return answer{probe: "readyz", ok: s.Ready, lines: b.String(), body: s}
+}
+
+// part answers for a tier, or for one check of it; false if there is none.
+func part(s Status, tier, check string, q query) (answer, bool) {
+	i := slices.IndexFunc(s.Tiers, func(t TierStatus) bool { return t.Name == tier })
+	if i < 0 {
+		return answer{}, false
+	}
+	t := s.Tiers[i]
+	if check == "" {
+		return t.answer("readyz/"+tier, q), true
+	}
+	j := slices.IndexFunc(t.Checks, func(c CheckStatus) bool { return c.Name == check })
+	if j < 0 {
+		return answer{}, false
+	}
+	c := t.Checks[j]
+	t.Checks = t.Checks[j : j+1]
+	a := t.answer("readyz/"+tier+"/"+check, q)
+	a.ok, a.body = c.State.settled() || q.excludes(tier, check, tier+"/"+check), c
+	return a, true
+}
+
+// startupz answers for the tier "process": a startup probe that waited for more
+// would let the kubelet kill pods in an outage of the API server. Where there
+// is no such tier, the process runs, and that is all.
+func startupz(s Status, q query) answer {
+	t := TierStatus{Name: "process", State: Synced, Checks: []CheckStatus{}}
+	for _, known := range s.Tiers {
+		if known.Name == t.Name {
+			t = known
+		}
+	}
+	return t.answer("startupz", q)
+}
+
+// answer answers for the tier alone.
+func (t TierStatus) answer(probe string, q query) answer {
+	var b strings.Builder
+	t.write(&b, q)
+	complete := t.State.settled() || len(q.exclude) > 0
+	return answer{probe: probe, ok: complete && t.passes(q), lines: b.String(), body: t}
 }
 
 // passes reports whether the tier is good once the excluded is left out.
 func (t TierStatus) passes(q query) bool {
-	if q.excludes(t.Name, "") {
+	if q.excludes(t.Name) {
 		return true
 	}
 	for _, c := range t.Checks {
-		if !c.State.settled() && !q.excludes(t.Name, c.Name) {
+		if !c.State.settled() && !q.excludes(c.Name, t.Name+"/"+c.Name) {
 			return false
 		}
 	}
-	return len(t.Checks) > 0
+	return t.State.settled() || t.State == Pending && len(t.Checks) > 0
 }
 
-// write prints the tier's lines in the form of the Kubernetes API server.
+// write prints the tier's lines in the form of the Kubernetes API server: one
+// for each check, and one for the tier where the checks do not say why it is
+// not complete.
 func (t TierStatus) write(b *strings.Builder, q query) {
-	if len(t.Checks) == 0 {
-		fmt.Fprintf(b, "[-]%s failed: %s\n", t.Name, t.Message)
-	}
+	explained := t.Message == ""
 	for _, c := range t.Checks {
 		name := t.Name + "/" + c.Name
 		switch {
-		case q.excludes(t.Name, c.Name):
+		case q.excludes(t.Name, c.Name, name):
 			fmt.Fprintf(b, "[+]%s excluded: ok\n", name)
+			explained = true
 		case c.State == Synced:
-			fmt.Fprintf(b, "[+]%s ok (%.3fs)%s\n", name, c.Elapsed.Seconds(), after(": ", c.Message))
+			fmt.Fprintf(b, "[+]%s ok (%.3fs)%s\n", name, c.Seconds, after(": ", c.Message))
 		case c.State.settled():
 			fmt.Fprintf(b, "[+]%s %s%s\n", name, c.State, after(": ", c.Message))
 		default:
-			fmt.Fprintf(b, "[-]%s %s (%.3fs)%s\n", name, c.State, c.Elapsed.Seconds(), after(": ", c.Message))
+			fmt.Fprintf(b, "[-]%s %s (%.3fs)%s\n", name, c.State, c.Seconds, after(": ", c.Message))
+			explained = explained || t.State == Pending
 		}
+	}
+	switch {
+	case explained:
+	case q.excludes(t.Name):
+		fmt.Fprintf(b, "[+]%s excluded: ok\n", t.Name)
+	case t.State.settled():
+		fmt.Fprintf(b, "[+]%s %s: %s\n", t.Name, t.State, t.Message)
+	default:
+		fmt.Fprintf(b, "[-]%s %s: %s\n", t.Name, t.State, t.Message)
 	}
 }
 
@@ -189,14 +258,6 @@ func after(separator, text string) string {
 		return ""
 	}
 	return separator + text
-}
-
-func writeLast(b *strings.Builder, probe string, ok bool) {
-	verb := "failed"
-	if ok {
-		verb = "passed"
-	}
-	fmt.Fprintf(b, "%s check %s\n", probe, verb)
 }
 
 // has reports whether a tier or check has that name.
@@ -212,81 +273,4 @@ func (s Status) has(name string) bool {
 		}
 	}
 	return false
-}
-
-// servePart answers for TIER or TIER/CHECK.
-func (r *Registry) servePart(w http.ResponseWriter, part string, q query) {
-	s := r.Status()
-	tier, check, _ := strings.Cut(part, "/")
-	for _, t := range s.Tiers {
-		if t.Name != tier {
-			continue
-		}
-		if check == "" {
-			servePlainOrJSON(w, t.State == Synced && t.passes(q), t, func(b *strings.Builder) { t.write(b, q) }, part, q)
-			return
-		}
-		for _, c := range t.Checks {
-			if c.Name == check {
-				t.Checks = []CheckStatus{c}
-				servePlainOrJSON(w, c.State.settled(), c, func(b *strings.Builder) { t.write(b, q) }, part, q)
-				return
-			}
-		}
-	}
-	http.Error(w, fmt.Sprintf("not found: no tier or check %q: see /readyz?verbose", part), http.StatusNotFound)
-}
-
-// servePlainOrJSON answers for a part of the whole.
-func servePlainOrJSON(w http.ResponseWriter, ok bool, body any, write func(*strings.Builder), part string, q query) {
-	if q.json {
-		writeJSON(w, ok, body)
-		return
-	}
-	if ok && !q.verbose {
-		writePlain(w, true, []byte("ok\n"))
-		return
-	}
-	var b strings.Builder
-	write(&b)
-	writeLast(&b, "readyz/"+part, ok)
-	writePlain(w, ok, []byte(b.String()))
-}
-
-// serveStartupz answers for the tier "process": a startup probe that waited for
-// more would let the kubelet kill pods in an outage of the API server.
-func (r *Registry) serveStartupz(w http.ResponseWriter, q query) {
-	for _, t := range r.Status().Tiers {
-		if t.Name == "process" {
-			servePlainOrJSON(w, t.State == Synced, t, func(b *strings.Builder) { t.write(b, q) }, "process", q)
-			return
-		}
-	}
-	servePlainOrJSON(w, true, struct{}{}, func(*strings.Builder) {}, "process", q)
-}
-
-// serveLivez answers whether all loops ran.
-func (r *Registry) serveLivez(w http.ResponseWriter, q query) {
-	loops, alive := r.livez()
-	if q.json {
-		writeJSON(w, alive, struct {
-			Alive bool         `json:"alive"`
-			Loops []loopStatus `json:"loops"`
-		}{alive, loops})
-		return
-	}
-	if alive && !q.verbose {
-		writePlain(w, true, []byte("ok\n"))
-		return
-	}
-	var b strings.Builder
-	for _, l := range loops {
-		if l.Alive {
-			fmt.Fprintf(&b, "[+]%s ok\n", l.Name)
-		} else {
-			fmt.Fprintf(&b, "[-]%s failed: %s\n", l.Name, l.Message)
-		}
-	}
-	writeLast(&b, "livez", alive)
-	writePlain(w, alive, []byte(b.String()))
 }

@@ -92,6 +92,7 @@ func (r *Registry) watch(ctx context.Context, c *check) {
 // reportLive records the state of a live check after opening and moves the
 // phase between ready and degraded.
 func (r *Registry) reportLive(c *check, to State, message string) {
+	message = oneLine(message)
 	r.mu.Lock()
 	if c.state != to || c.message != message {
 		r.emitLocked(Event{Kind: EventCheck, Tier: c.tier.name, Check: c.name, From: string(c.state), To: string(to), Reason: message})

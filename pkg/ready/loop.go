@@ -45,21 +45,31 @@ type loopStatus struct {
 	Message string `json:"message,omitempty"`
 }
 
-// livez reports on each loop, and whether all are alive.
-func (r *Registry) livez() (loops []loopStatus, alive bool) {
-	if r == nil {
-		return nil, true
+// livez answers whether each loop ran.
+func (r *Registry) livez() answer {
+	type body struct {
+		Alive bool         `json:"alive"`
+		Loops []loopStatus `json:"loops"`
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	alive = true
-	for _, l := range r.loops {
-		s := loopStatus{Name: l.name, Alive: true}
-		if silent := time.Since(l.last); silent > loopTimeout {
-			s.Alive, alive = false, false
-			s.Message = fmt.Sprintf("silent for %v, more than %v", silent.Round(time.Second), loopTimeout)
+	all, lines := body{Alive: true, Loops: []loopStatus{}}, ""
+	if r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, l := range r.loops {
+			s := loopStatus{Name: l.name, Alive: true}
+			if silent := time.Since(l.last); silent > loopTimeout {
+				s.Alive, s.Message = false, fmt.Sprintf("silent for %v, more than %v", silent.Round(time.Second), loopTimeout)
+			}
+			all.Loops, all.Alive = append(all.Loops, s), all.Alive && s.Alive
+			lines += s.line()
 		}
-		loops = append(loops, s)
 	}
-	return loops, alive
+	return answer{probe: "livez", ok: all.Alive, lines: lines, body: all}
+}
+
+func (s loopStatus) line() string {
+	if s.Alive {
+		return fmt.Sprintf("[+]%s ok\n", s.Name)
+	}
+	return fmt.Sprintf("[-]%s failed: %s\n", s.Name, s.Message)
 }

@@ -59,10 +59,10 @@ func (r *Registry) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, t := range s.Tiers {
 		gauge(tierSyncedDesc, number(t.State == Synced), t.Name)
-		gauge(tierSecondsDesc, t.Elapsed.Seconds(), t.Name)
+		gauge(tierSecondsDesc, t.Seconds, t.Name)
 		for _, c := range t.Checks {
 			gauge(checkSyncedDesc, number(c.State == Synced), t.Name, c.Name)
-			gauge(checkSecondsDesc, c.Elapsed.Seconds(), t.Name, c.Name)
+			gauge(checkSecondsDesc, c.Seconds, t.Name, c.Name)
 		}
 	}
 	if r == nil {

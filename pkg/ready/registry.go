@@ -117,14 +117,15 @@ func NewWithOptions(options Options, tiers ...string) *Registry {
 }
 
 func (r *Registry) addTierLocked(name string, unknown bool) *Tier {
-	t := &Tier{registry: r, name: name, unknown: unknown, done: make(chan struct{})}
+	t := &Tier{registry: r, name: name, unknown: unknown, done: make(chan struct{}), snapshots: map[string]*Snapshot{}}
 	r.tiers = append(r.tiers, t)
 	return t
 }
 
 // Tier returns the tier of that name. A name that New was not given returns a
-// tier that never completes and is shown as unknown: a typing error keeps
+// tier that never completes and is shown as failed: a typing error keeps
 // /readyz red and says so, instead of opening the gate without the check.
+// After opening, the tier is Late as all else that comes then.
 func (r *Registry) Tier(name string) *Tier {
 	if r == nil {
 		return nil
@@ -135,19 +136,14 @@ func (r *Registry) Tier(name string) *Tier {
 		return r.tiers[i]
 	}
 	defer r.changedLocked()
-	return r.addTierLocked(name, true)
+	t := r.addTierLocked(name, true)
+	t.late = r.phase != Starting
+	return t
 }
 
-// register adds a check to its tier and returns it. A snapshot check that is
-// there already is returned instead.
-func (r *Registry) register(c *check) *check {
-	defer r.deliver() // after the unlock
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t := c.tier
-	if old := t.findLocked(c.name); old != nil && old.snapshot != nil && c.snapshot != nil {
-		return old
-	}
+// registerLocked adds a new check to a tier.
+func (r *Registry) registerLocked(t *Tier, c *check) {
+	c.tier, c.state = t, Pending
 	for n, name := 2, c.name; t.findLocked(c.name) != nil; n++ {
 		c.name = fmt.Sprintf("%s (%d)", name, n)
 	}
@@ -163,7 +159,6 @@ func (r *Registry) register(c *check) *check {
 		}
 	}
 	r.changedLocked()
-	return c
 }
 
 // reopenLocked makes t incomplete because it got a check, and takes back what
@@ -227,6 +222,7 @@ func (r *Registry) report(c *check, round int, to State, message string) {
 }
 
 func (r *Registry) reportLocked(c *check, round int, to State, message string) {
+	message = oneLine(message)
 	stale := round != currentRound && round != c.round
 	latched := c.state.settled() && !(c.state == Skipped && to == Synced)
 	unchanged := c.state == to && c.message == message
@@ -248,7 +244,7 @@ func (r *Registry) reportLocked(c *check, round int, to State, message string) {
 		}
 	}
 	r.emitLocked(Event{Kind: EventCheck, Tier: c.tier.name, Check: c.name,
-		From: string(from), To: string(to), Reason: message, Elapsed: c.elapsedLocked()})
+		From: string(from), To: string(to), Reason: message, Elapsed: elapsed(c.began, c.ended)})
 	r.advanceLocked()
 	r.changedLocked()
 }
@@ -274,7 +270,7 @@ func (r *Registry) advanceLocked() {
 		if t.ended.IsZero() {
 			t.ended = time.Now()
 			close(t.done)
-			r.emitLocked(Event{Kind: EventTier, Tier: t.name, From: string(Pending), To: string(Synced), Elapsed: t.ended.Sub(t.began)})
+			r.emitLocked(Event{Kind: EventTier, Tier: t.name, From: string(Pending), To: string(Synced), Elapsed: elapsed(t.began, t.ended)})
 		}
 	}
 	r.moveLocked(reasonSynced)

@@ -86,6 +86,9 @@ func (r *Registry) startDue(ctx context.Context, running *sync.WaitGroup) {
 		if c.wait != nil {
 			running.Go(func() { r.run(checkCtx, c, round) })
 		}
+		if c.listed != nil {
+			running.Go(func() { r.noteListed(checkCtx, c, round) })
+		}
 		if c.optional > 0 {
 			running.Go(func() { r.expire(checkCtx, c, round) })
 		}
@@ -170,10 +173,9 @@ func (r *Registry) Run(stop <-chan struct{}) bool {
 	}()
 	select {
 	case <-r.opened:
-		return true
 	case <-ended:
-		return false
 	}
+	return closed(r.opened)() // a select of two that are ready takes either
 }
 
 // WithDrain returns a context that ends delay after ctx: the one line that a

@@ -39,9 +39,18 @@ func (t *Tier) Snapshot(name string) *Snapshot {
 	if t == nil {
 		return nil
 	}
-	s := &Snapshot{settled: map[string]error{}}
-	s.check = &check{tier: t, name: name, kind: KindSnapshot, state: Pending, snapshot: s}
-	return t.registry.register(s.check).snapshot
+	r := t.registry
+	defer r.deliver() // after the unlock
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := t.snapshots[name]
+	if !ok {
+		s = &Snapshot{settled: map[string]error{}}
+		s.check = &check{name: name, kind: KindSignal, snapshot: s}
+		t.snapshots[name] = s
+		r.registerLocked(t, s.check)
+	}
+	return s
 }
 
 // Inputs returns a channel that is closed when all tiers before are complete.

@@ -1,10 +1,8 @@
 package ready
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 )
@@ -12,125 +10,96 @@ import (
 // Status is what a registry knows at one moment. Its JSON form is the body of
 // /readyz?format=json.
 type Status struct {
-	Ready   bool          // /readyz is green
-	Open    bool          // streams are admitted
-	Phase   Phase         // starting, ready, degraded or draining
-	Message string        // a fault of the whole, as a missed start deadline; else empty
-	Uptime  time.Duration // since New
-	Tiers   []TierStatus  // in order
+	Ready   bool         `json:"ready"`             // /readyz is green
+	Open    bool         `json:"open"`              // streams are admitted
+	Phase   Phase        `json:"phase"`             // starting, ready, degraded or draining
+	Message string       `json:"message,omitempty"` // a fault of the whole, as a missed start deadline
+	Uptime  float64      `json:"uptimeSeconds"`     // since New
+	Tiers   []TierStatus `json:"tiers"`             // in order
 }
 
 // TierStatus is the state of one tier.
 type TierStatus struct {
-	Name    string
-	State   State         // Pending or Synced
-	Message string        // why it is pending, where the checks do not say it
-	Elapsed time.Duration // how long it took from its turn on; so far, while pending
-	Checks  []CheckStatus // in order of registration
+	Name    string        `json:"name"`
+	State   State         `json:"state"`             // Pending or Synced; Failed or Late for an unknown name
+	Message string        `json:"message,omitempty"` // why it is not complete, where the checks do not say it
+	Seconds float64       `json:"seconds"`           // how long it took from its turn on; so far, while pending
+	Checks  []CheckStatus `json:"checks"`            // in order of registration
 }
 
 // CheckStatus is the state of one check.
 type CheckStatus struct {
-	Name    string
-	Kind    Kind
-	State   State
-	Message string        // why it is not synced
-	Elapsed time.Duration // how long it took from its turn on; so far, while pending
-}
-
-// seconds rounds to milliseconds for people and logs.
-func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
-
-// MarshalJSON writes the status with times in seconds.
-func (s Status) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Ready   bool         `json:"ready"`
-		Open    bool         `json:"open"`
-		Phase   Phase        `json:"phase"`
-		Message string       `json:"message,omitempty"`
-		Uptime  float64      `json:"uptimeSeconds"`
-		Tiers   []TierStatus `json:"tiers"`
-	}{s.Ready, s.Open, s.Phase, s.Message, seconds(s.Uptime), s.Tiers})
-}
-
-type tierJSON struct {
-	Name    string        `json:"name"`
-	State   State         `json:"state"`
-	Message string        `json:"message,omitempty"`
-	Seconds float64       `json:"seconds"`
-	Checks  []CheckStatus `json:"checks"`
-}
-
-// MarshalJSON writes the tier with times in seconds.
-func (t TierStatus) MarshalJSON() ([]byte, error) {
-	return json.Marshal(tierJSON{t.Name, t.State, t.Message, seconds(t.Elapsed), t.Checks})
-}
-
-type checkJSON struct {
 	Name    string  `json:"name"`
 	Kind    Kind    `json:"kind"`
 	State   State   `json:"state"`
-	Message string  `json:"message,omitempty"`
-	Seconds float64 `json:"seconds"`
+	Message string  `json:"message,omitempty"` // why it is not synced; one line
+	Seconds float64 `json:"seconds"`           // how long it took from its turn on; so far, while pending
 }
 
-// MarshalJSON writes the check with times in seconds.
-func (c CheckStatus) MarshalJSON() ([]byte, error) {
-	return json.Marshal(checkJSON{c.Name, c.Kind, c.State, c.Message, seconds(c.Elapsed)})
-}
+// seconds is d to the microsecond, for people, JSON and metrics.
+func seconds(d time.Duration) float64 { return d.Round(time.Microsecond).Seconds() }
 
-// Status returns the present state. It asks the Listed function of checks that
-// are pending, so it is not for hot paths; Ready and Err are.
+// Status returns the present state.
 func (r *Registry) Status() Status {
 	if r == nil {
 		return Status{Ready: true, Open: true, Phase: Ready, Tiers: []TierStatus{}}
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	s := Status{
 		Ready: r.gate.ready(), Open: r.gate.open(), Phase: r.phase,
-		Message: r.faultLocked(), Uptime: time.Since(r.created), Tiers: []TierStatus{},
+		Message: r.faultLocked(), Uptime: seconds(time.Since(r.created)), Tiers: []TierStatus{},
 	}
-	type handler struct {
-		tier, check int
-		listed      func() bool
-	}
-	var handlers []handler
-	for i, t := range r.tiers {
+	for _, t := range r.tiers {
 		s.Tiers = append(s.Tiers, t.statusLocked())
-		for j, c := range t.checks {
-			if c.listed != nil && c.state == Pending {
-				handlers = append(handlers, handler{i, j, c.listed})
-			}
-		}
-	}
-	r.mu.Unlock()
-	for _, h := range handlers { // foreign code: not under the lock
-		listed := false
-		if guard(func() error { listed = h.listed(); return nil }) == nil && listed {
-			s.Tiers[h.tier].Checks[h.check].Message = "listed, handler not done"
-		}
 	}
 	return s
 }
 
 func (t *Tier) statusLocked() TierStatus {
-	s := TierStatus{Name: t.name, State: Pending, Message: t.messageLocked(), Checks: []CheckStatus{}}
-	switch {
-	case !t.ended.IsZero():
-		s.State, s.Elapsed = Synced, t.ended.Sub(t.began)
-	case !t.began.IsZero():
-		s.Elapsed = time.Since(t.began)
+	s := TierStatus{
+		Name: t.name, State: t.stateLocked(), Message: t.messageLocked(),
+		Seconds: seconds(elapsed(t.began, t.ended)), Checks: []CheckStatus{},
 	}
 	for _, c := range t.checks {
-		s.Checks = append(s.Checks, CheckStatus{c.name, c.kind, c.state, c.messageLocked(), c.elapsedLocked()})
+		s.Checks = append(s.Checks, CheckStatus{
+			Name: c.name, Kind: c.kind, State: c.state, Message: c.messageLocked(),
+			Seconds: seconds(elapsed(c.began, c.ended)),
+		})
 	}
 	return s
+}
+
+func (t *Tier) stateLocked() State {
+	switch {
+	case t.late:
+		return Late
+	case t.unknown:
+		return Failed
+	case t.ended.IsZero():
+		return Pending
+	}
+	return Synced
+}
+
+// elapsed is how long something took, or has taken so far: 0 before its turn.
+func elapsed(began, ended time.Time) time.Duration {
+	switch {
+	case began.IsZero():
+		return 0
+	case ended.IsZero():
+		return time.Since(began)
+	}
+	return ended.Sub(began)
 }
 
 // messageLocked says why a tier is pending where its checks do not.
 func (t *Tier) messageLocked() string {
 	if !t.ended.IsZero() {
 		return ""
+	}
+	if t.late {
+		return "asked for after opening: it never gates"
 	}
 	if t.unknown {
 		return fmt.Sprintf("unknown tier: the registry was made with %s", list(t.registry.namesLocked()))
@@ -152,21 +121,10 @@ func (c *check) messageLocked() string {
 	if c.tier.began.IsZero() && !c.eager {
 		return "waits for " + c.tier.registry.currentLocked()
 	}
-	if c.kind == KindSnapshot {
+	if c.snapshot != nil {
 		return "inputs are complete, waits for a snapshot computed after them"
 	}
 	return ""
-}
-
-// elapsedLocked is how long the check took, or has taken so far.
-func (c *check) elapsedLocked() time.Duration {
-	switch {
-	case c.began.IsZero():
-		return 0
-	case c.ended.IsZero():
-		return time.Since(c.began)
-	}
-	return c.ended.Sub(c.began)
 }
 
 // currentLocked names the first incomplete tier.
@@ -204,9 +162,9 @@ func (r *Registry) faultLocked() string {
 // verdict is the plain answer to "is it ready, and why not", rendered once for
 // each change, so that a probe costs the same with 1 and with 1,000 checks.
 type verdict struct {
-	ready  bool
-	reason string // one line; empty when ready
-	body   []byte // of a plain /readyz
+	ready, open bool
+	reason      string // one line; empty when ready
+	body        []byte // of a plain /readyz
 }
 
 // current returns the verdict and renders it if there was a change.
@@ -216,8 +174,8 @@ func (r *Registry) current() *verdict {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := &verdict{ready: r.gate.ready()}
-	v.body = []byte("ok\n")
+	v := &verdict{ready: r.gate.ready(), open: r.gate.open()}
+	v.body = okBody
 	if !v.ready {
 		v.reason = r.reasonLocked()
 		v.body = []byte("not ready: " + v.reason + "\n")
@@ -247,6 +205,9 @@ func (r *Registry) reasonLocked() string {
 
 // reasonLocked names what the tier waits for, empty if nothing.
 func (t *Tier) reasonLocked() string {
+	if t.late {
+		return ""
+	}
 	if message := t.messageLocked(); message != "" {
 		return t.name + ": " + message
 	}
@@ -327,5 +288,19 @@ func (r *Registry) AdmissionErr() error {
 	if r.Open() {
 		return nil
 	}
-	return errors.New("xdsready: the gate is shut: " + r.reason())
+	if v := r.current(); !v.open {
+		return errors.New("xdsready: gate is shut: " + v.reason)
+	}
+	return nil // it has opened meanwhile
+}
+
+// oneLine joins the lines of a message, as errors.Join makes them, and cuts off
+// what no log line or gRPC status should carry.
+func oneLine(message string) string {
+	const most = 2048
+	message = strings.Join(strings.FieldsFunc(message, func(c rune) bool { return c == '\n' || c == '\r' }), "; ")
+	if len(message) > most {
+		message = strings.ToValidUTF8(message[:most], "") + "…"
+	}
+	return message
 }

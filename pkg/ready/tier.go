@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 )
 
@@ -26,11 +25,13 @@ type Tier struct {
 	name     string
 
 	// Guarded by the registry's mu.
-	unknown bool          // not among the names given to New
-	checks  []*check      // in order of registration
-	began   time.Time     // its turn came; zero: not yet
-	ended   time.Time     // it became complete; zero: it is not
-	done    chan struct{} // closed while it is complete
+	unknown   bool                 // not among the names given to New
+	late      bool                 // asked for by an unknown name after opening
+	checks    []*check             // in order of registration
+	snapshots map[string]*Snapshot // by the name given to Snapshot
+	began     time.Time            // its turn came; zero: not yet
+	ended     time.Time            // it became complete; zero: it is not
+	done      chan struct{}        // closed while it is complete
 }
 
 // Wait registers a function that blocks until its source is synced and then
@@ -127,17 +128,11 @@ func (t *Tier) Signal(name string, options ...CheckOption) (synced func()) {
 // update received before then has been worked in. Nothing inbound is synced at
 // once. The counters are read every 5 ms and must be safe for concurrent use.
 func (t *Tier) Backlog(name string, inbound, committed func() int64, options ...CheckOption) *Tier {
-	var expected atomic.Pointer[int64] // set when the wait is called, so a peek before is false
-	done := func() bool {
-		e := expected.Load()
-		return e != nil && committed() >= *e
-	}
 	wait := func(ctx context.Context) error {
-		now := inbound()
-		expected.Store(&now)
-		return poll(done)(ctx)
+		expected := inbound()
+		return poll(func() bool { return committed() >= expected })(ctx)
 	}
-	return t.add(&check{name: name, kind: KindWait, wait: wait, peek: done}, options)
+	return t.add(&check{name: name, kind: KindWait, wait: wait}, options)
 }
 
 // Live registers a check that is evaluated again after opening. Its first
@@ -158,12 +153,15 @@ func (t *Tier) Await(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
+	completed := t.completed()
 	select {
-	case <-t.completed():
-		return nil
+	case <-completed:
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for tier %s: %w (%s)", t.name, context.Cause(ctx), t.registry.reason())
+		if !closed(completed)() { // a select of two that are ready takes either
+			return fmt.Errorf("waiting for tier %s: %w%s", t.name, context.Cause(ctx), after(": ", t.registry.reason()))
+		}
 	}
+	return nil
 }
 
 // Fail records why a check is not synced: its state is Failed with err's text
@@ -186,8 +184,11 @@ func (t *Tier) add(c *check, options []CheckOption) *Tier {
 	for _, option := range options {
 		option(c)
 	}
-	c.tier, c.state = t, Pending
-	t.registry.register(c)
+	r := t.registry
+	r.mu.Lock()
+	r.registerLocked(t, c)
+	r.mu.Unlock()
+	r.deliver()
 	return t
 }
 
