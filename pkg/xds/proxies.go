@@ -124,7 +124,10 @@ func (p *proxies) response(key streamKey, typeURL, version, nonce string) {
 	defer p.mu.Unlock()
 	if s, ok := p.streams[key]; ok {
 		t := s.typeLocked(typeURL)
-		t.Sent, t.nonce, t.NACK = version, nonce, ""
+		if version != t.Sent { // go-control-plane offers what was rejected again
+			t.NACK = ""
+		}
+		t.Sent, t.nonce = version, nonce
 	}
 }
 
