@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"text/tabwriter"
+	"time"
+)
+
+// benchmark measures some rows together, because they come out of the same run
+// of the same parts.
+type benchmark struct {
+	rows []spec
+	// run returns one measurement for each row, in the order of rows.
+	run func(ctx context.Context, p *progress, s scale) ([]measurement, error)
+}
+
+// suite is everything that is measured. A new benchmark is a file with its two
+// sides and a line here.
+var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams}
+
+// scale is how much is measured: less makes the numbers worse, not different.
+type scale struct {
+	loops  int           // rounds of a loop
+	loop   time.Duration // how long one takes
+	rounds int           // rounds of what takes seconds
+
+	openings       int // of our gate in one round
+	polledOpenings int // of a peer's, which is slow
+	checks         int // of a gate that is opened
+
+	streams     int // held or idle at a time
+	bigStreams  int // of these, where the first message is as large as Envoy's
+	connections int // that the streams share
+}
+
+// full takes 2 to 3 minutes on 2 CPUs.
+var full = scale{
+	loops: 101, loop: 2 * time.Millisecond, rounds: 3,
+	openings: 300, polledOpenings: 60, checks: 200,
+	streams: 10_000, bigStreams: 1_000, connections: 100,
+}
+
+// run measures every benchmark that has a row whose name matches only, and
+// returns those rows.
+func run(ctx context.Context, p *progress, s scale, only *regexp.Regexp) ([]row, error) {
+	var rows []row
+	for _, b := range suite {
+		if !b.has(only) {
+			continue
+		}
+		p.say("%s", b.rows[0].what)
+		measured, err := b.run(ctx, p, s)
+		if err != nil {
+			return nil, fmt.Errorf("measuring %s: %w", b.rows[0].name, err)
+		}
+		for i, spec := range b.rows {
+			if only.MatchString(spec.name) {
+				rows = append(rows, spec.judge(measured[i]))
+			}
+		}
+	}
+	return rows, nil
+}
+
+// has reports whether the name of one of b's rows matches.
+func (b benchmark) has(only *regexp.Regexp) bool {
+	for _, spec := range b.rows {
+		if only.MatchString(spec.name) {
+			return true
+		}
+	}
+	return false
+}
+
+// writeList writes the rows that there are, without measuring anything.
+func writeList(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, b := range suite {
+		for _, spec := range b.rows {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", spec.name, spec.what, spec.target.in(spec.unit))
+		}
+	}
+	return table.Flush()
+}

@@ -1,0 +1,78 @@
+package envoy
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// command is a running `xdsready serve`.
+type command struct {
+	*process
+	xds, http string // host:port
+	dir       string // the config directory
+}
+
+// startServe runs `xdsready serve` on a directory with these files, whose names
+// may be GROUP/FILE.
+func startServe(t *testing.T, files map[string]string, flags ...string) *command {
+	t.Helper()
+	c := &command{dir: t.TempDir(), xds: freeAddress(t), http: freeAddress(t)}
+	for name, text := range files {
+		c.write(t, name, text)
+	}
+	args := append([]string{"serve", "--source", "dir:" + c.dir, "--xds-address", c.xds, "--http-address", c.http,
+		"--admin-address", "", "--drain-delay", "0s"}, flags...)
+	c.process = start(t, "xdsready", commandPath, args...)
+	eventually(t, "an answer of /livez", func() bool {
+		select {
+		case <-c.ended:
+			t.Fatalf("xdsready has ended: %v\n%s", c.err, c.tail())
+		default:
+		}
+		code, _ := get("http://" + c.http + "/livez")
+		return code == http.StatusOK
+	})
+	return c
+}
+
+// write puts a file into the config directory, in one step.
+func (c *command) write(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join(c.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+".tmp", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ready reports whether /readyz answers 200.
+func (c *command) ready() bool {
+	code, _ := get("http://" + c.http + "/readyz")
+	return code == http.StatusOK
+}
+
+// says reports whether the answer for a path contains text.
+func (c *command) says(path, text string) bool {
+	_, body := get("http://" + c.http + path)
+	return strings.Contains(body, text)
+}
+
+// freeAddress returns a loopback address that nothing listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}

@@ -1,0 +1,54 @@
+package envoy
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// The programs under test: the command of this checkout, and a real Envoy.
+var commandPath, envoyPath string
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SKIP_ENVOY") == "1" {
+		fmt.Println("SKIP_ENVOY=1: the tests with a real Envoy are left out")
+		return
+	}
+	if err := findPrograms(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(filepath.Dir(commandPath))
+		os.Exit(code)
+	}))
+}
+
+func findPrograms() error {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	envoyPath = os.Getenv("ENVOY")
+	if envoyPath == "" {
+		envoyPath = filepath.Join(root, "bin", "envoy")
+	}
+	if _, err := os.Stat(envoyPath); err != nil {
+		return fmt.Errorf("no Envoy: %w: run make envoy, or set ENVOY=/path/to/envoy, or SKIP_ENVOY=1", err)
+	}
+	dir, err := os.MkdirTemp("", "xdsready-test-")
+	if err != nil {
+		return err
+	}
+	commandPath = filepath.Join(dir, "xdsready")
+	build := exec.Command("go", "build", "-o", commandPath, "./cmd/xdsready")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the command: %w\n%s", err, out)
+	}
+	return nil
+}
