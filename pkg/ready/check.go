@@ -116,7 +116,12 @@ func (r *Registry) run(ctx context.Context, c *check, round int) {
 
 // noteListed makes known that the source behind a handler has been listed.
 func (r *Registry) noteListed(ctx context.Context, c *check, round int) {
-	if guard(func() error { return poll(c.listed)(ctx) }) == nil {
+	err := guard(func() error { return poll(c.listed)(ctx) })
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		r.report(c, round, Failed, err.Error())
+	default:
 		r.report(c, round, Pending, "listed, handler not done")
 	}
 }

@@ -233,11 +233,11 @@ func (t TierStatus) write(b *strings.Builder, q query) {
 			fmt.Fprintf(b, "[+]%s excluded: ok\n", name)
 			explained = true
 		case c.State == Synced:
-			fmt.Fprintf(b, "[+]%s ok (%.3fs)%s\n", name, c.Seconds, after(": ", c.Message))
+			fmt.Fprintf(b, "[+]%s ok (%.3fs)%s\n", name, c.Seconds, after(c.Message))
 		case c.State.settled():
-			fmt.Fprintf(b, "[+]%s %s%s\n", name, c.State, after(": ", c.Message))
+			fmt.Fprintf(b, "[+]%s %s%s\n", name, c.State, after(c.Message))
 		default:
-			fmt.Fprintf(b, "[-]%s %s (%.3fs)%s\n", name, c.State, c.Seconds, after(": ", c.Message))
+			fmt.Fprintf(b, "[-]%s %s (%.3fs)%s\n", name, c.State, c.Seconds, after(c.Message))
 			explained = explained || t.State == Pending
 		}
 	}
@@ -252,12 +252,12 @@ func (t TierStatus) write(b *strings.Builder, q query) {
 	}
 }
 
-// after returns text behind a separator, or nothing.
-func after(separator, text string) string {
+// after returns text behind a colon, or nothing.
+func after(text string) string {
 	if text == "" {
 		return ""
 	}
-	return separator + text
+	return ": " + text
 }
 
 // has reports whether a tier or check has that name.

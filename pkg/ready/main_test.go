@@ -3,14 +3,17 @@ package ready_test
 import (
 	"context"
 	"flag"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/xdsready/xdsready/pkg/ready"
@@ -21,14 +24,9 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bubble runs f with fake time.
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
-
-// start starts r and returns a function that ends the run, waits for it and
-// returns what Start returned. The run ends with the test at the latest.
+// start starts r in the test's synctest bubble and returns a function that ends
+// the run, waits for it and returns what Start returned. The run ends with the
+// test at the latest.
 func start(t *testing.T, r *ready.Registry) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -39,17 +37,18 @@ func start(t *testing.T, r *ready.Registry) (stop func() error) {
 		return <-ended
 	})
 	t.Cleanup(func() { _ = stop() })
-	if inBubble(t) {
-		synctest.Wait()
-	}
+	synctest.Wait()
 	return stop
 }
 
-// inBubble reports whether the test runs with fake time: synctest's clock
-// starts at midnight of 2000-01-01 and no real clock shows that year.
-func inBubble(t *testing.T) bool {
-	t.Helper()
-	return time.Now().Year() == 2000
+// quiet returns options without a log.
+func quiet() ready.Options { return ready.Options{Logger: slog.New(slog.DiscardHandler)} }
+
+// open returns a registry with one synced check whose gate is open.
+func open() *ready.Registry {
+	r := ready.NewWithOptions(quiet(), "inputs")
+	r.Tier("inputs").Signal("a")()
+	return r
 }
 
 // tier returns the status of a tier and fails the test if there is none.
@@ -77,11 +76,11 @@ func check(t *testing.T, r *ready.Registry, tierName, name string) ready.CheckSt
 }
 
 // wantState fails the test unless the check is in that state and its message
-// contains that text.
+// contains that text; an empty text stands for no message.
 func wantState(t *testing.T, r *ready.Registry, tierName, name string, state ready.State, message string) {
 	t.Helper()
 	got := check(t, r, tierName, name)
-	if got.State != state || !strings.Contains(got.Message, message) {
+	if got.State != state || !strings.Contains(got.Message, message) || message == "" && got.Message != "" {
 		t.Errorf("check %s/%s is %s (%q), want %s with %q", tierName, name, got.State, got.Message, state, message)
 	}
 }
@@ -125,11 +124,43 @@ func wantBits(t *testing.T, r *ready.Registry, isReady, isOpen bool) {
 	}
 }
 
+// wantText fails the test unless text contains all of the parts.
+func wantText(t *testing.T, what, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%s has no %q:\n%s", what, part, text)
+		}
+	}
+}
+
+// golden compares with a file in testdata, whose first line says what is
+// guarded.
+func golden(t *testing.T, name, guards, got string) {
+	t.Helper()
+	got = "# guards: " + guards + "\n" + got
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("not as %s (-file +got), go test ./pkg/ready -update rewrites it:\n%s", path, diff)
+	}
+}
+
 // get asks the registry's handler as a prober would.
 func get(h http.Handler, target string, header ...string) *httptest.ResponseRecorder {
 	return request(h, http.MethodGet, target, header...)
 }
 
+// request is get with a method; header is a list of names and values.
 func request(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	q := httptest.NewRequest(method, target, nil)
 	for i := 0; i+1 < len(header); i += 2 {

@@ -78,30 +78,40 @@ func (m *model) turn(t *modelTier) bool {
 	return false
 }
 
-// settle brings everything up to date; long: after a long time.
+// settle looks at what the registry may look at and completes what is complete;
+// long: after a long time.
 func (m *model) settle(long bool) {
 	for changed := true; changed; {
-		changed = false
+		changed = m.advance()
 		for _, t := range m.tiers {
-			turn := m.turn(t)
 			for _, c := range t.checks {
 				before := *c
-				if m.started && (turn || c.eager) {
+				if m.started && (m.turn(t) || c.eager) {
 					c.look(long)
 				}
 				changed = changed || before.state != c.state || before.asked != c.asked
 			}
-			if m.phase == ready.Starting && turn && !t.complete && t.done() {
-				t.complete, changed = true, true
-			}
-		}
-		if m.phase == ready.Starting && m.allComplete() {
-			m.phase, m.open, changed = ready.Ready, true, true
 		}
 	}
 	if long && m.open {
 		m.evaluateLive()
 	}
+}
+
+// advance completes tiers in order and opens after the last.
+func (m *model) advance() (changed bool) {
+	if m.phase != ready.Starting {
+		return false
+	}
+	for _, t := range m.tiers {
+		if !t.complete && m.turn(t) && t.done() {
+			t.complete, changed = true, true
+		}
+	}
+	if m.allComplete() {
+		m.phase, m.open, changed = ready.Ready, true, true
+	}
+	return changed
 }
 
 func (t *modelTier) done() bool {
@@ -218,7 +228,8 @@ func (t *modelTier) takeBack() {
 }
 
 // arrive is what a report does first: where its turn has not come, the boolean
-// and channel sources that stand before it are looked at, started or not.
+// and channel sources that stand before it are looked at, started or not. Other
+// sources cannot be looked at, so a report right behind them is too early.
 func (m *model) arrive(t *modelTier) (turn bool) {
 	for progress := true; progress && !m.turn(t); {
 		progress = false
@@ -233,9 +244,11 @@ func (m *model) arrive(t *modelTier) (turn bool) {
 			}
 			break
 		}
-		m.settle(false)
+		m.advance()
 	}
-	return m.turn(t)
+	turn = m.turn(t)
+	m.settle(false)
+	return turn
 }
 
 // report moves a check that is not settled.

@@ -26,7 +26,7 @@ var (
 
 // TestSimulation does random operations to a registry and to the model, and
 // compares them after each. A failure prints the operations and the seed:
-// go test -run TestSimulation -simulation.seed=SEED
+// go test ./pkg/ready -run TestSimulation -simulation.seed=SEED
 func TestSimulation(t *testing.T) {
 	if *simulationSeed != 0 {
 		synctest.Test(t, func(t *testing.T) { simulate(t, *simulationSeed) })
@@ -131,11 +131,14 @@ func (s *simulation) step() {
 
 func (s *simulation) start() {
 	s.tracef("start")
-	go func() {
-		if err := s.registry.Start(s.drained); err != nil {
+	ended := make(chan error)
+	go func() { ended <- s.registry.Start(s.drained) }()
+	s.t.Cleanup(func() {
+		s.drain()
+		if err := <-ended; err != nil {
 			s.t.Errorf("Start returned %v", err)
 		}
-	}()
+	})
 	s.model.started = true
 	s.model.settle(false)
 }

@@ -151,7 +151,7 @@ func (s *Snapshot) update(round int, change func()) {
 	if round == s.check.round {
 		change()
 		state, message := s.verdictLocked()
-		if state == s.check.state && state == Synced {
+		if s.check.state == Synced && state == Synced {
 			s.check.message = message // a group that fails after the tier went on
 			r.changedLocked()
 		}

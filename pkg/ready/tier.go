@@ -39,6 +39,9 @@ type Tier struct {
 // ends, and is called again with jittered exponential backoff (100 ms to 10 s)
 // after an error, whose text becomes the check's message.
 func (t *Tier) Wait(name string, wait func(context.Context) error, options ...CheckOption) *Tier {
+	if wait == nil {
+		wait = func(context.Context) error { return errors.New("it was registered without a function to wait for") }
+	}
 	return t.add(&check{name: name, kind: KindWait, wait: wait}, options)
 }
 
@@ -158,7 +161,7 @@ func (t *Tier) Await(ctx context.Context) error {
 	case <-completed:
 	case <-ctx.Done():
 		if !closed(completed)() { // a select of two that are ready takes either
-			return fmt.Errorf("waiting for tier %s: %w%s", t.name, context.Cause(ctx), after(": ", t.registry.reason()))
+			return fmt.Errorf("waiting for tier %s: %w%s", t.name, context.Cause(ctx), after(t.registry.reason()))
 		}
 	}
 	return nil

@@ -39,9 +39,9 @@ func (h *healthServer) follow(ctx context.Context, registry *ready.Registry) {
 	}
 }
 
-func (h *healthServer) set(ready bool) {
+func (h *healthServer) set(serving bool) {
 	status := healthv1.HealthCheckResponse_NOT_SERVING
-	if ready {
+	if serving {
 		status = healthv1.HealthCheckResponse_SERVING
 	}
 	for _, service := range healthServices {

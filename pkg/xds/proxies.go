@@ -58,7 +58,7 @@ type streamKey struct {
 
 // stream is a Proxy in the making.
 type stream struct {
-	ctx   context.Context // of the stream: ends when the proxy hangs up
+	ended <-chan struct{} // closed when the proxy hangs up
 	proxy Proxy
 	named bool // its first message, with the node, has come
 	types map[string]*typeState
@@ -76,7 +76,7 @@ type proxies struct {
 }
 
 func (p *proxies) open(ctx context.Context, key streamKey) {
-	s := &stream{ctx: ctx, types: map[string]*typeState{}}
+	s := &stream{ended: ctx.Done(), types: map[string]*typeState{}}
 	s.proxy = Proxy{Transport: key.transport, Since: time.Now()}
 	if from, ok := peer.FromContext(ctx); ok {
 		s.proxy.Address = from.Addr.String()
@@ -93,15 +93,15 @@ func (p *proxies) close(key streamKey) {
 }
 
 // request records a subscription, an ACK or a NACK. It returns the stream's
-// context, and whether this is its first message.
+// end and group, and whether this is its first message.
 func (p *proxies) request(key streamKey, node *corev3.Node, group func(*corev3.Node) string,
 	typeURL, nonce string, fault *status.Status,
-) (ctx context.Context, name string, first bool) {
+) (ended <-chan struct{}, name string, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, ok := p.streams[key]
 	if !ok {
-		return context.Background(), "", false
+		return nil, "", false
 	}
 	if !s.named {
 		s.named, first = true, true
@@ -115,7 +115,7 @@ func (p *proxies) request(key streamKey, node *corev3.Node, group func(*corev3.N
 			t.NACK = fault.GetMessage()
 		}
 	}
-	return s.ctx, s.proxy.Group, first
+	return s.ended, s.proxy.Group, first
 }
 
 // response records what was sent.
@@ -163,11 +163,11 @@ func (s *Server) Proxies() []Proxy {
 type callbacks struct{ *Server }
 
 func (c callbacks) request(key streamKey, node *corev3.Node, typeURL, nonce string, fault *status.Status) error {
-	ctx, group, first := c.proxies.request(key, node, c.options.Group, typeURL, nonce, fault)
+	ended, group, first := c.proxies.request(key, node, c.options.Group, typeURL, nonce, fault)
 	if !first {
 		return nil
 	}
-	return c.unknown.await(ctx, group)
+	return c.unknown.await(ended, group)
 }
 
 // OnStreamOpen implements go-control-plane's callbacks, as do those below.
@@ -212,7 +212,7 @@ func (c callbacks) OnStreamDeltaResponse(id int64, _ *discovery.DeltaDiscoveryRe
 
 // OnFetchRequest holds a REST request of an unknown group too.
 func (c callbacks) OnFetchRequest(ctx context.Context, r *discovery.DiscoveryRequest) error {
-	return c.unknown.await(ctx, c.options.Group(r.GetNode()))
+	return c.unknown.await(ctx.Done(), c.options.Group(r.GetNode()))
 }
 
 // OnFetchResponse does nothing: there is no stream to record it on.

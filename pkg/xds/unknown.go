@@ -1,7 +1,6 @@
 package xds
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +20,9 @@ type unknownGroups struct {
 }
 
 // await returns nil when the group has a snapshot, and UNAVAILABLE when there is
-// none in time or too many streams wait already. It returns early with ctx.
-func (u *unknownGroups) await(ctx context.Context, group string) error {
+// none in time or too many streams wait already. It returns early when ended is
+// closed.
+func (u *unknownGroups) await(ended <-chan struct{}, group string) error {
 	changed := u.store.Changed()
 	if _, ok := u.store.Get(group); ok {
 		return nil
@@ -39,8 +39,8 @@ func (u *unknownGroups) await(ctx context.Context, group string) error {
 		case <-changed:
 		case <-timeout.C:
 			return status.Errorf(codes.Unavailable, "xdsready: node group %q is not known: no snapshot in %v", group, u.timeout)
-		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
+		case <-ended:
+			return status.Error(codes.Canceled, "the proxy has hung up")
 		}
 		changed = u.store.Changed()
 		if _, ok := u.store.Get(group); ok {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"runtime/pprof"
 	"strings"
@@ -108,7 +109,7 @@ type bench struct {
 func newBench(t *testing.T, rig Rig) *bench {
 	t.Helper()
 	b := &bench{rig: rig, label: t.Name(), ended: make(chan error, 1)}
-	b.registry = ready.NewWithOptions(ready.Options{OnEvent: b.event}, "first", "second")
+	b.registry = ready.NewWithOptions(ready.Options{OnEvent: b.event, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, "first", "second")
 	b.first = b.registry.Tier("first").Signal("before")
 	b.steer = rig.Register(t, b.registry.Tier("second"), subject)
 	return b
