@@ -1,11 +1,7 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,9 +37,9 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 		Example: serveExamples,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			logger, err := newLogger(logFormat)
+			logger, err := newLogger(cmd.ErrOrStderr(), logFormat, o.Debug)
 			if err != nil {
-				return err
+				return &exitError{exitUsage, err}
 			}
 			slog.SetDefault(logger)
 			o.Logger, o.Version = logger, buildVersion()
@@ -74,7 +70,7 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 	flags.StringVar(&o.TLSClientCA, "tls-client-ca", "", "CA file that proxies' certificates must be signed by (PEM): mTLS")
 	flags.StringArrayVar(&o.GroupSANs, "group-san", nil, "GROUP=PATTERN: a proxy takes the group only with a certificate whose URI or DNS SAN matches; repeat for more")
 	flags.BoolVar(&o.InsecureAnyNode, "insecure-any-node", false, "without mTLS, serve any node on an address that is not loopback")
-	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof on the HTTP address and log debug lines")
+	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof/ on the HTTP address and log more")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	must(cmd.MarkFlagDirname("source"))
 	for flag, values := range map[string][]string{
@@ -90,14 +86,4 @@ func must(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-func newLogger(format string) (*slog.Logger, error) {
-	switch strings.ToLower(format) {
-	case "text":
-		return slog.New(slog.NewTextHandler(os.Stderr, nil)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(os.Stderr, nil)), nil
-	}
-	return nil, &exitError{exitUsage, fmt.Errorf("--log-format: unknown format %q: %w", format, errors.New("use text or json"))}
 }

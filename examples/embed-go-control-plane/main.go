@@ -1,9 +1,10 @@
-// Command embed-go-control-plane is a small go-control-plane server: it asks a
-// service registry for backends and gives each group of proxies its clusters.
+// Command embed-go-control-plane is a go-control-plane server: it asks a
+// service registry for backends, once a second, and gives each group of proxies
+// its clusters.
 //
-// It is here twice. In before/ its probe says only that the process is up, and
+// It is here twice. In before/ the probe says only that the process is up, and
 // a proxy that connects before the backends are known waits in silence. With
-// the gate /readyz is red until a snapshot of the backends has been stored, or
+// the gate, /readyz is red until a snapshot of the backends has been stored, or
 // until it is known that there are none; proxies are refused so long; and both
 // say what is missing.
 package main
@@ -12,15 +13,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
@@ -31,9 +32,11 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/v3"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
 	"github.com/xdsready/xdsready/pkg/ready"
 	"github.com/xdsready/xdsready/pkg/xds/admission"
-	"google.golang.org/grpc"
 )
 
 var (
@@ -55,33 +58,29 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
-		log.Fatal(err)
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
 	}
 }
 
+// run serves until ctx ends.
 func run(ctx context.Context) error {
 	reg := ready.New()
 	ctx = reg.WithDrain(ctx, 5*time.Second)
-	var running sync.WaitGroup
-	defer running.Wait()
-	running.Go(func() { _ = reg.Start(ctx) })
-
-	go func() { log.Fatal(http.ListenAndServe(*httpAddress, reg)) }()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return reg.Start(ctx) })
 
 	snapshots := cache.NewSnapshotCache(true, byCluster{}, nil)
-	running.Go(func() { follow(ctx, snapshots, reg) })
+	group.Go(func() error { follow(ctx, snapshots, reg); return nil })
+	group.Go(func() error { return serveProbes(ctx, reg) })
 
 	grpcServer := grpc.NewServer(admission.ServerOptions(reg)...)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
-	context.AfterFunc(ctx, grpcServer.Stop)
-	listener, err := net.Listen("tcp", *xdsAddress)
-	if err != nil {
-		return err
-	}
-	return grpcServer.Serve(listener)
+	group.Go(func() error { return serveXDS(ctx, grpcServer) })
+	return group.Wait()
 }
 
-// follow stores what the service registry knows, once a second.
+// follow stores what the service registry knows, once a second until ctx ends.
 func follow(ctx context.Context, snapshots cache.SnapshotCache, reg *ready.Registry) {
 	fetched := reg.Tier("inputs").Signal("backends")
 	snapshot := reg.Tier("snapshot").Snapshot("xds")
@@ -89,20 +88,20 @@ func follow(ctx context.Context, snapshots cache.SnapshotCache, reg *ready.Regis
 		backends, version, err := fetch(ctx)
 		if err != nil {
 			reg.Tier("inputs").Fail("backends", err)
-			log.Print(err)
+			slog.Error("asking for backends", "error", err)
 			continue
 		}
 		fetched()
 		stored := snapshot.Begin()
 		if err := store(ctx, snapshots, backends, version); err != nil {
-			log.Print(err)
+			slog.Error("storing a snapshot", "error", err)
 			continue
 		}
 		stored()
 	}
 }
 
-// fetch returns the backends and a version that changes only if they do.
+// fetch returns the backends, and a version that changes only if they do.
 func fetch(ctx context.Context) (backends []backend, version string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, *backendsURL, nil)
 	if err != nil {
@@ -118,7 +117,7 @@ func fetch(ctx context.Context) (backends []backend, version string, err error) 
 		return nil, "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, "", fmt.Errorf("asking for backends: %s", response.Status)
+		return nil, "", fmt.Errorf("%s answered %s", *backendsURL, response.Status)
 	}
 	err = json.Unmarshal(body, &backends)
 	return backends, fmt.Sprintf("%x", sha256.Sum256(body)), err
@@ -140,6 +139,26 @@ func store(ctx context.Context, snapshots cache.SnapshotCache, backends []backen
 		}
 	}
 	return nil
+}
+
+// serveProbes serves HTTP until ctx ends.
+func serveProbes(ctx context.Context, handler http.Handler) error {
+	probes := &http.Server{Addr: *httpAddress, Handler: handler, ReadHeaderTimeout: time.Second}
+	context.AfterFunc(ctx, func() { _ = probes.Close() })
+	if err := probes.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveXDS serves gRPC until ctx ends.
+func serveXDS(ctx context.Context, grpcServer *grpc.Server) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *xdsAddress)
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, grpcServer.Stop)
+	return grpcServer.Serve(listener)
 }
 
 // wait waits for d, or until ctx ends.

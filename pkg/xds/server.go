@@ -182,7 +182,7 @@ func (s *Server) publish(ctx context.Context) error {
 			return fmt.Errorf("publishing node group %q: %w", group, err)
 		}
 		s.published[group], s.newest = snapshot.ContentVersion(), time.Now()
-		s.options.Logger.Debug("snapshot published", "group", group, "version", snapshot.ContentVersion())
+		s.options.Logger.Debug("snapshot published", "group", group, "version", snapshot.ContentVersion().String())
 	}
 	for group := range s.published {
 		if !current[group] {

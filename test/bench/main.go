@@ -1,18 +1,135 @@
-// Command bench is it.
+// Command bench measures how fast and how small xdsready is, in pairs with its
+// peers in the same run:
+//
+//	make bench                                      everything, in 1 to 2 minutes
+//	go run ./test/bench --list                      the rows, measuring nothing
+//	go run ./test/bench --only '^(gate|readyz)/'    rows whose names match
+//	go run ./test/bench --output json > bench.json
+//
+// Each row of the table is one number of ours beside the same number of a peer:
+// another program's code, or the plainest code that does the job. The ratio
+// hardly depends on the machine and on what else it does, because both sides are
+// measured in turn, in several rounds, and medians are compared. A row with a
+// target passes or misses it; one without informs.
+//
+//	gate/      reading the gate, which every probe and every call does
+//	readyz/    the handler of /readyz, called in process
+//	opening/   from the last signal to the first held stream, over loopback TCP
+//	held/      memory of a held stream, in a server process of its own (Linux)
+//
+// The table goes to standard output, progress to standard error. Exit codes: 0
+// all targets are met, 1 a target is missed, 2 a flag is wrong or something
+// could not be measured. (go run itself makes 1 of every code but 0.)
+//
+// To add a benchmark, write a file with a benchmark variable, put each peer in a
+// file NAME_peer.go of its own, and add the variable to suite.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"regexp"
+	"slices"
+	"syscall"
+)
+
+// The exit codes.
+const (
+	exitMet    = 0
+	exitMissed = 1
+	exitFault  = 2
 )
 
 func main() {
-	p := newProgress(os.Stderr)
-	rows, err := run(context.Background(), p, full, regexp.MustCompile(os.Args[1]))
-	if err != nil {
-		fmt.Println(err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := bench(ctx, full, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// bench runs the program and returns its exit code.
+func bench(ctx context.Context, s scale, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	missed, err := 0, error(nil)
+	if len(args) > 0 && args[0] == serverArgument {
+		err = serveProcess(ctx, args[1:], stdin, stdout)
+	} else {
+		missed, err = measure(ctx, s, args, stdout, stderr)
 	}
-	newReport(rows).writeTable(os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitMet
+	case err != nil:
+		fmt.Fprintln(stderr, "bench:", err)
+		return exitFault
+	case missed > 0:
+		return exitMissed
+	}
+	return exitMet
+}
+
+// measure does what the flags say and returns how many targets were missed.
+func measure(ctx context.Context, s scale, args []string, stdout, stderr io.Writer) (missed int, err error) {
+	o, err := parseOptions(args, stderr)
+	if err != nil {
+		return 0, err
+	}
+	if o.list {
+		return 0, writeList(stdout)
+	}
+	rows, err := run(ctx, newProgress(stderr), s, o.only)
+	if err != nil {
+		return 0, err
+	}
+	r := newReport(rows)
+	if o.json {
+		return r.Missed, r.writeJSON(stdout)
+	}
+	return r.Missed, r.writeTable(stdout)
+}
+
+// options are the program's flags.
+type options struct {
+	only *regexp.Regexp
+	json bool
+	list bool
+}
+
+// parseOptions returns flag.ErrHelp when it was asked for help, which it then
+// has written.
+func parseOptions(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors are written by the caller, once
+	only := flags.String("only", "", "measure the rows whose names match this `regexp`")
+	output := flags.String("output", "table", "table or json")
+	flags.BoolVar(&o.list, "list", false, "write the names of the rows and measure nothing")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stderr, "usage: bench [--only REGEXP] [--output table|json] [--list]")
+			flags.SetOutput(stderr)
+			flags.PrintDefaults()
+		}
+		return options{}, err
+	}
+	if flags.NArg() > 0 {
+		return options{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return options{}, fmt.Errorf("--only: %w", err)
+	}
+	if !slices.ContainsFunc(suite, func(b benchmark) bool { return b.has(o.only) }) {
+		return options{}, fmt.Errorf("--only: no row matches %q: --list shows their names", *only)
+	}
+	switch *output {
+	case "table":
+	case "json":
+		o.json = true
+	default:
+		return options{}, fmt.Errorf("--output: unknown format %q: use table or json", *output)
+	}
+	return o, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -19,7 +20,7 @@ type benchmark struct {
 
 // suite is everything that is measured. A new benchmark is a file with its two
 // sides and a line here.
-var suite = []benchmark{gateReads, readyzProbes, openings}
+var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams}
 
 // scale is how much is measured: less makes the numbers worse, not different.
 type scale struct {
@@ -67,12 +68,7 @@ func run(ctx context.Context, p *progress, s scale, only *regexp.Regexp) ([]row,
 
 // has reports whether the name of one of b's rows matches.
 func (b benchmark) has(only *regexp.Regexp) bool {
-	for _, spec := range b.rows {
-		if only.MatchString(spec.name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.rows, func(s spec) bool { return only.MatchString(s.name) })
 }
 
 // writeList writes the rows that there are, without measuring anything.

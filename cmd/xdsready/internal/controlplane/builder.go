@@ -108,7 +108,7 @@ func (b *builder) report(group string, previous, next *cache.Snapshot) {
 	if len(changes) == 0 && previous != nil {
 		return
 	}
-	b.logger.Info("snapshot stored", "group", group, "version", next.ContentVersion(), "changes", strings.Join(changes, ", "))
+	b.logger.Info("snapshot stored", "group", group, "version", next.ContentVersion().String(), "changes", strings.Join(changes, ", "))
 	for _, w := range next.Withheld() {
 		b.logger.Warn("resource withheld", "group", group, "reason", w.String())
 	}

@@ -191,5 +191,14 @@ var errStopped = errors.New("another part of the control plane has failed")
 // served for DrainDelay, and then everything ends. It returns nil after a
 // drain, and the error of the part that failed otherwise.
 func (p *Plane) Run(ctx context.Context) error {
-	return run(p.registry.WithDrain(ctx, p.options.DrainDelay), p.parts())
+	logger := p.options.Logger
+	xdsAddress, httpAddress, adminAddress := p.Addresses()
+	logger.Info("xdsready starts", "version", p.options.Version, "source", p.options.Source, "admission", p.options.Admission,
+		"xds", xdsAddress, "http", httpAddress, "admin", adminAddress)
+	if p.options.InsecureAnyNode {
+		logger.Warn("--insecure-any-node: whoever reaches the xDS address can read the config of every node group, its secrets included")
+	}
+	err := run(p.registry.WithDrain(ctx, p.options.DrainDelay), p.parts())
+	logger.Info("xdsready has ended")
+	return err
 }
