@@ -37,7 +37,9 @@ type CheckStatus struct {
 }
 
 // seconds is d to the microsecond, for people, JSON and metrics.
-func seconds(d time.Duration) float64 { return d.Round(time.Microsecond).Seconds() }
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond).Microseconds()) / 1e6 // d.Seconds() is a little off
+}
 
 // Status returns the present state.
 func (r *Registry) Status() Status {

@@ -27,12 +27,12 @@ type memory struct {
 	Resident uint64 `json:"resident"` // by the process, in main memory
 }
 
-// serveProcess is the server process. args are the arguments of the program.
+// serveProcess is the server process; args are those behind serverArgument.
 func serveProcess(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
-	if len(args) != 2 {
+	if len(args) != 1 {
 		return fmt.Errorf("%s is how this program starts itself and no command", serverArgument)
 	}
-	server, err := newStreamServer(args[1])
+	server, err := newStreamServer(args[0])
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ type subject func(ctx context.Context) ([]float64, error)
 func alternate(ctx context.Context, p *progress, rounds int, subjects ...subject) ([][]float64, error) {
 	samples := make([][][]float64, len(subjects)) // by subject, number, round
 	for round := range rounds {
+		p.tick("round %d of %d", round+1, rounds)
 		for i, measure := range subjects {
-			p.tick("round %d of %d", round+1, rounds)
 			numbers, err := measure(ctx)
 			if err != nil {
 				return nil, err

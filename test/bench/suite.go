@@ -37,9 +37,9 @@ type scale struct {
 	connections int // that the streams share
 }
 
-// full takes 2 to 3 minutes on 2 CPUs.
+// full takes a good minute on 2 CPUs.
 var full = scale{
-	loops: 101, loop: 2 * time.Millisecond, rounds: 3,
+	loops: 101, loop: 2 * time.Millisecond, rounds: 5,
 	openings: 300, polledOpenings: 60, checks: 200,
 	streams: 10_000, bigStreams: 1_000, connections: 100,
 }

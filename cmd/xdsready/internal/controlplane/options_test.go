@@ -1,0 +1,69 @@
+package controlplane
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// good returns options that a test may break.
+func good(change func(*Options)) Options {
+	o := Options{Source: "dir:/etc/xdsready", XDSAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0"}
+	change(&o)
+	return o
+}
+
+func TestBadOptionsNameTheirFlag(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Options)
+		want   string
+	}{
+		{"no source", func(o *Options) { o.Source = "" }, "--source is required: use dir:PATH"},
+		{"unknown kind of source", func(o *Options) { o.Source = "consul:x" }, `--source: unknown source "consul:x": use dir:PATH`},
+		{"source without a path", func(o *Options) { o.Source = "dir:" }, "--source: unknown source"},
+		{"unknown node group", func(o *Options) { o.NodeGroup = "zone" }, `--node-group: node group "zone"`},
+		{"unknown admission", func(o *Options) { o.Admission = "maybe" }, `--admission: unknown admission mode "maybe"`},
+		{"negative time", func(o *Options) { o.DrainDelay = -time.Second }, "--drain-delay must not be negative"},
+		{"negative number", func(o *Options) { o.MaxHeld = -1 }, "--max-held must not be negative"},
+		{"certificate without a key", func(o *Options) { o.TLSCert = "a" }, "--tls-cert and --tls-key belong together"},
+		{"client CA without a certificate", func(o *Options) { o.TLSClientCA = "a" }, "--tls-client-ca needs --tls-cert"},
+		{"identity without mTLS", func(o *Options) { o.GroupSANs = []string{"a=b"} }, "--group-san needs --tls-client-ca"},
+		{"mTLS without identity", func(o *Options) { o.TLSCert, o.TLSKey, o.TLSClientCA = "a", "a", "a" }, "--tls-client-ca needs a --group-san"},
+		{"malformed identity", func(o *Options) { o.GroupSANs = []string{"edge"} }, `--group-san: "edge" is not GROUP=PATTERN`},
+		{"no address", func(o *Options) { o.HTTPAddress = "" }, "--http-address must not be empty"},
+		{"xDS for everybody", func(o *Options) { o.XDSAddress = ":18000" }, "--xds-address: :18000 is not a loopback address"},
+		{"xDS for everybody over TLS", func(o *Options) { o.XDSAddress, o.TLSCert, o.TLSKey = "0.0.0.0:1", "a", "a" }, "--xds-address: 0.0.0.0:1 is not"},
+		{"admin for everybody", func(o *Options) { o.AdminAddress = "0.0.0.0:1" }, "--admin-address: 0.0.0.0:1 is not a loopback address"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := good(test.change)
+			if _, err := o.parse(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("parse: %v, want %q in it", err, test.want)
+			}
+		})
+	}
+}
+
+func TestGoodOptions(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*Options)
+	}{
+		{"the least", func(*Options) {}},
+		{"IPv6 loopback", func(o *Options) { o.XDSAddress = "[::1]:0" }},
+		{"localhost", func(o *Options) { o.XDSAddress = "localhost:0" }},
+		{"any address, said so", func(o *Options) { o.XDSAddress, o.InsecureAnyNode = ":18000", true }},
+		{"any address, with identity", func(o *Options) {
+			o.XDSAddress, o.TLSCert, o.TLSKey, o.TLSClientCA = ":18000", "a", "a", "a"
+			o.GroupSANs = []string{"edge=spiffe://example.org/edge"}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := good(test.change)
+			if _, err := o.parse(); err != nil {
+				t.Errorf("parse: %v", err)
+			}
+		})
+	}
+}
