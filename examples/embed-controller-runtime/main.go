@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -85,12 +84,12 @@ func run(ctx context.Context) error {
 	}
 	options := managerOptions()
 	options.Cache.DefaultWatchErrorHandler = ready.WatchErrors(reg, toolscache.DefaultWatchErrorHandler)
-	options.Metrics.ExtraHandlers = map[string]http.Handler{"/readyz": reg} // the manager's own /readyz withholds the reason
 	mgr, err := manager.New(kubeconfig, options)
 	if err != nil {
 		return err
 	}
-	if err := mgr.AddReadyzCheck("xds", reg.Check); err != nil {
+	// The manager's own /readyz withholds the reason, that on the metrics address has it.
+	if err := errors.Join(mgr.AddReadyzCheck("xds", reg.Check), mgr.AddMetricsServerExtraHandler("/readyz", reg)); err != nil {
 		return err
 	}
 
@@ -107,7 +106,7 @@ func run(ctx context.Context) error {
 	}
 	snapshots := xdscache.NewSnapshotCache(true, allProxies{}, nil)
 	snapshot := reg.Tier("snapshot").Snapshot("xds")
-	if err := mgr.Add(onEveryReplica(func(ctx context.Context) error {
+	publish := func(ctx context.Context) error {
 		for reg.Tier("inputs").Await(ctx) == nil {
 			stored := snapshot.Begin()
 			if err := store(ctx, mgr.GetCache(), snapshots); err != nil {
@@ -121,16 +120,15 @@ func run(ctx context.Context) error {
 			}
 		}
 		return nil
-	})); err != nil {
+	}
+	if err := mgr.Add(onEveryReplica(publish)); err != nil {
 		return err
 	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return reg.Start(ctx) }) // what mgr.Add adds starts after the caches have synced: too late to say why they have not
+	group.Go(func() error { return reg.Start(ctx) }) // mgr.Add would start it after the caches have synced
 	group.Go(func() error { return mgr.Start(ctx) })
-	grpcServer := grpc.NewServer(admission.ServerOptions(reg)...)
-	adsv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
-	group.Go(func() error { return serveXDS(ctx, grpcServer) })
+	group.Go(func() error { return serveXDS(ctx, grpc.NewServer(admission.ServerOptions(reg)...), snapshots) })
 	return group.Wait()
 }
 
@@ -186,11 +184,12 @@ func store(ctx context.Context, reader client.Reader, snapshots xdscache.Snapsho
 }
 
 // serveXDS serves gRPC until ctx ends.
-func serveXDS(ctx context.Context, grpcServer *grpc.Server) error {
+func serveXDS(ctx context.Context, grpcServer *grpc.Server, snapshots xdscache.SnapshotCache) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *xdsAddress)
 	if err != nil {
 		return err
 	}
+	adsv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
 	context.AfterFunc(ctx, grpcServer.Stop)
 	return grpcServer.Serve(listener)
 }

@@ -27,7 +27,7 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	adsv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -73,10 +73,7 @@ func run(ctx context.Context) error {
 	snapshots := cache.NewSnapshotCache(true, byCluster{}, nil)
 	group.Go(func() error { follow(ctx, snapshots, reg); return nil })
 	group.Go(func() error { return serveProbes(ctx, reg) })
-
-	grpcServer := grpc.NewServer(admission.ServerOptions(reg)...)
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
-	group.Go(func() error { return serveXDS(ctx, grpcServer) })
+	group.Go(func() error { return serveXDS(ctx, grpc.NewServer(admission.ServerOptions(reg)...), snapshots) })
 	return group.Wait()
 }
 
@@ -152,11 +149,12 @@ func serveProbes(ctx context.Context, handler http.Handler) error {
 }
 
 // serveXDS serves gRPC until ctx ends.
-func serveXDS(ctx context.Context, grpcServer *grpc.Server) error {
+func serveXDS(ctx context.Context, grpcServer *grpc.Server, snapshots cache.SnapshotCache) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *xdsAddress)
 	if err != nil {
 		return err
 	}
+	adsv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
 	context.AfterFunc(ctx, grpcServer.Stop)
 	return grpcServer.Serve(listener)
 }

@@ -71,38 +71,40 @@ func run(ctx context.Context) error {
 	group.Go(func() error { return reg.Start(ctx) })
 	group.Go(func() error { return serveProbes(ctx, reg) })
 
-	services := collect(kubeClient, krt.NewOptionsBuilder(ctx.Done(), "", nil))
-	reg.Tier("inputs").Syncer("services", services)
-	kubeClient.Run(ctx.Done())
+	options := krt.NewOptionsBuilder(ctx.Done(), "", nil)
+	services := krt.NewInformer[*corev1.Service](kubeClient, options.WithName("Services")...)
+	endpointSlices := krt.NewInformer[*discoveryv1.EndpointSlice](kubeClient, options.WithName("EndpointSlices")...)
+	clusters := join(services, endpointSlices, options.WithName("clusters"))
+	reg.Tier("inputs").Syncer("Services", services).Syncer("EndpointSlices", endpointSlices).Syncer("clusters", clusters)
+	group.Go(func() error { kubeClient.RunAndWait(ctx.Done()); return nil })
 
 	snapshots := cache.NewSnapshotCache(true, allProxies{}, nil)
-	group.Go(func() error { return follow(ctx, services, snapshots, reg) })
-
-	grpcServer := grpc.NewServer(admission.ServerOptions(reg)...)
-	adsv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
-	group.Go(func() error { return serveXDS(ctx, grpcServer) })
+	group.Go(func() error { return follow(ctx, clusters, snapshots, reg) })
+	group.Go(func() error { return serveXDS(ctx, grpc.NewServer(admission.ServerOptions(reg)...), snapshots) })
 	return group.Wait()
 }
 
-// collect derives what proxies need to know from Services and EndpointSlices.
-func collect(kubeClient kube.Client, options krt.OptionsBuilder) krt.Collection[translate.Service] {
-	endpointSlices := krt.NewInformer[*discoveryv1.EndpointSlice](kubeClient, options.WithName("EndpointSlices")...)
+// join derives what proxies need to know of each Service.
+func join(
+	services krt.Collection[*corev1.Service],
+	endpointSlices krt.Collection[*discoveryv1.EndpointSlice],
+	options []krt.CollectionOption,
+) krt.Collection[translate.Service] {
 	byOwner := krt.NewIndex(endpointSlices, "owner", func(slice *discoveryv1.EndpointSlice) []string {
 		return []string{translate.Owner(slice)}
 	})
-	services := krt.NewInformer[*corev1.Service](kubeClient, options.WithName("Services")...)
 	return krt.NewCollection(services, func(ctx krt.HandlerContext, service *corev1.Service) *translate.Service {
 		s := translate.New(service, byOwner.Fetch(ctx, service.Namespace+"/"+service.Name))
 		return &s
-	}, options.WithName("services")...)
+	}, options...)
 }
 
 // follow gives all proxies what the collection has, after each change of it,
 // until ctx ends.
-func follow(ctx context.Context, services krt.Collection[translate.Service], snapshots cache.SnapshotCache, reg *ready.Registry) error {
+func follow(ctx context.Context, clusters krt.Collection[translate.Service], snapshots cache.SnapshotCache, reg *ready.Registry) error {
 	snapshot := reg.Tier("snapshot").Snapshot("xds")
 	changed := make(chan struct{}, 1)
-	services.RegisterBatch(func([]krt.Event[translate.Service]) {
+	clusters.RegisterBatch(func([]krt.Event[translate.Service]) {
 		select {
 		case changed <- struct{}{}:
 		default: // changes during a build need only one more
@@ -110,7 +112,7 @@ func follow(ctx context.Context, services krt.Collection[translate.Service], sna
 	}, true)
 	for reg.Tier("inputs").Await(ctx) == nil {
 		stored := snapshot.Begin()
-		content, err := translate.Snapshot(services.List())
+		content, err := translate.Snapshot(clusters.List())
 		if err != nil {
 			return err
 		}
@@ -138,11 +140,12 @@ func serveProbes(ctx context.Context, handler http.Handler) error {
 }
 
 // serveXDS serves gRPC until ctx ends.
-func serveXDS(ctx context.Context, grpcServer *grpc.Server) error {
+func serveXDS(ctx context.Context, grpcServer *grpc.Server, snapshots cache.SnapshotCache) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *xdsAddress)
 	if err != nil {
 		return err
 	}
+	adsv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
 	context.AfterFunc(ctx, grpcServer.Stop)
 	return grpcServer.Serve(listener)
 }

@@ -204,8 +204,9 @@ func startupz(s Status, q query) answer {
 func (t TierStatus) answer(probe string, q query) answer {
 	var b strings.Builder
 	t.write(&b, q)
-	complete := t.State.settled() || len(q.exclude) > 0
-	return answer{probe: probe, ok: complete && t.passes(q), lines: b.String(), body: t}
+	judged := t.State.settled() || q.excludes(t.Name) ||
+		slices.ContainsFunc(t.Checks, func(c CheckStatus) bool { return q.excludes(c.Name, t.Name+"/"+c.Name) })
+	return answer{probe: probe, ok: judged && t.passes(q), lines: b.String(), body: t}
 }
 
 // passes reports whether the tier is good once the excluded is left out.

@@ -87,8 +87,8 @@ type Registry struct {
 }
 
 // New returns a registry with the named tiers in the order in which they must
-// complete. Without names the tiers are "inputs" and "snapshot", which is what
-// most programs need.
+// complete; a repeated name counts once. Without names the tiers are "inputs"
+// and "snapshot", which is what most programs need.
 func New(tiers ...string) *Registry { return NewWithOptions(Options{}, tiers...) }
 
 // NewWithOptions is New with options.
@@ -109,8 +109,10 @@ func NewWithOptions(options Options, tiers ...string) *Registry {
 		skipped:     map[string]uint64{},
 		watchErrors: map[string]uint64{},
 	}
-	for _, name := range tiers {
-		r.addTierLocked(name, false)
+	for i, name := range tiers {
+		if !slices.Contains(tiers[:i], name) {
+			r.addTierLocked(name, false)
+		}
 	}
 	r.tiers[0].began = r.created
 	return r
@@ -300,30 +302,29 @@ func (r *Registry) changedLocked() {
 	r.changed = make(chan struct{})
 }
 
-// turnHasCome reports whether all tiers before t are complete. It looks at
-// boolean and channel sources at once instead of trusting their last poll: a
-// caller that has just seen them synced must not be told otherwise, because it
-// may have no reason to come again.
-func (t *Tier) turnHasCome() bool {
-	r := t.registry
+// turn reports whether all tiers before the check's are complete, and in which
+// round that is. It looks at boolean and channel sources at once instead of
+// trusting their last poll: a caller that has just seen them synced must not be
+// told otherwise, because it may have no reason to come again.
+func (c *check) turn() (come bool, round int) {
+	r := c.tier.registry
 	for {
 		r.mu.Lock()
-		if !t.began.IsZero() {
-			r.mu.Unlock()
-			return true
-		}
+		come, round = !c.tier.began.IsZero(), c.round
 		pending := r.pendingLocked()
 		r.mu.Unlock()
-
+		if come {
+			return true, round
+		}
 		progress := false
-		for c, round := range pending {
-			if c.look() {
-				r.report(c, round, Synced, "")
+		for source, round := range pending {
+			if source.look() {
+				r.report(source, round, Synced, "")
 				progress = true
 			}
 		}
 		if !progress {
-			return false
+			return false, round
 		}
 	}
 }

@@ -78,7 +78,7 @@ func (s *Snapshot) Begin() (stored func()) {
 	if s == nil {
 		return func() {}
 	}
-	complete, round := s.turn()
+	complete, round := s.check.turn()
 	return func() {
 		if complete {
 			s.check.tier.registry.report(s.check, round, Synced, "")
@@ -95,7 +95,7 @@ func (s *Snapshot) Expect(groups ...string) {
 	if s == nil {
 		return
 	}
-	complete, round := s.turn()
+	complete, round := s.check.turn()
 	if !complete {
 		s.waits("groups named before its inputs were complete")
 		return
@@ -119,7 +119,7 @@ func (s *Snapshot) Fail(group string, err error) {
 	if s == nil {
 		return
 	}
-	complete, round := s.turn()
+	complete, round := s.check.turn()
 	if !complete {
 		return
 	}
@@ -128,15 +128,6 @@ func (s *Snapshot) Fail(group string, err error) {
 			s.settled[group] = err
 		}
 	})
-}
-
-// turn reports whether the inputs are complete now, and the check's round.
-func (s *Snapshot) turn() (complete bool, round int) {
-	c := s.check
-	complete = c.tier.turnHasCome()
-	c.tier.registry.mu.Lock()
-	defer c.tier.registry.mu.Unlock()
-	return complete && !c.tier.began.IsZero(), c.round
 }
 
 // waits records why what was reported did not count.

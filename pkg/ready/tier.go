@@ -118,8 +118,12 @@ func (t *Tier) Signal(name string, options ...CheckOption) (synced func()) {
 	c := &check{name: name, kind: KindSignal}
 	t.add(c, options)
 	return func() {
-		if c.eager || t.turnHasCome() {
-			t.registry.report(c, currentRound, Synced, "")
+		come, round := true, currentRound // for an eager check it always is its turn
+		if !c.eager {
+			come, round = c.turn()
+		}
+		if come {
+			t.registry.report(c, round, Synced, "")
 			return
 		}
 		t.registry.report(c, currentRound, Pending, "reported before the tiers before it were complete; report again")

@@ -14,11 +14,11 @@ import (
 // that waits in a handler of a plain server for something to change.
 var heldStreams = benchmark{
 	rows: []spec{
-		{name: "held/memory", what: "one of 10,000 held streams, heap and stacks in use", unit: "KiB",
+		{name: "held/memory", what: "one of 10,000 held streams, heap and stacks", unit: "KiB",
 			peer: "idle grpc-go stream", target: target{sense: atMost, ofRatio: true, limit: 1.2}},
-		{name: "held/rss", what: "the same, resident set", unit: "KiB",
+		{name: "held/rss", what: "one of 10,000 held streams, resident set", unit: "KiB",
 			peer: "idle grpc-go stream", target: target{sense: atMost, ofRatio: true, limit: 1.2}},
-		{name: "held/envoy", what: "the same, heap and stacks, first message as large as Envoy's", unit: "KiB",
+		{name: "held/envoy", what: "one of 1,000 held streams, first message 61 KB as of Envoy", unit: "KiB",
 			peer: "idle grpc-go stream"},
 	},
 	run: runHeldStreams,

@@ -11,7 +11,12 @@ import (
 // subscription does: it takes the first message, keeps nothing of it and waits.
 func newIdleServer() *streamServer {
 	var waiting atomic.Int64
-	s := &streamServer{grpc: grpc.NewServer(), waiting: func() int { return int(waiting.Load()) }, stop: func() {}}
+	s := &streamServer{
+		grpc:    grpc.NewServer(),
+		wrap:    unwrapped,
+		waiting: func() int { return int(waiting.Load()) },
+		stop:    func() {},
+	}
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(s.grpc, adsServer{handle: func(stream adsStream) error {
 		if _, err := stream.Recv(); err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
@@ -18,6 +19,7 @@ const (
 // streamServer is a server whose streams wait.
 type streamServer struct {
 	grpc    *grpc.Server
+	wrap    func(net.Listener) net.Listener
 	waiting func() int // streams
 	stop    func()     // releases what is not gRPC's
 }
@@ -40,7 +42,7 @@ func newHeldServer() (*streamServer, error) {
 		r.stop()
 		return nil, err
 	}
-	s := &streamServer{grpc: grpc.NewServer(a.ServerOptions()...), waiting: heldBy(a), stop: r.stop}
+	s := &streamServer{grpc: grpc.NewServer(a.ServerOptions()...), wrap: a.Listener, waiting: heldBy(a), stop: r.stop}
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(s.grpc, adsServer{handle: func(adsStream) error {
 		panic("a stream came through the shut gate")
 	}})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"time"
 
@@ -19,7 +20,7 @@ var openings = benchmark{
 	rows: []spec{
 		{name: "opening/handler", what: "last of 200 signals to the held stream's handler, p99", unit: "ms",
 			peer: "polled every 5 ms", target: target{sense: atMost, limit: 1}},
-		{name: "opening/handler-100ms", what: "the same", unit: "ms",
+		{name: "opening/handler-100ms", what: "last of 200 signals to the held stream's handler, p99", unit: "ms",
 			peer: "polled every 100 ms", target: target{sense: atMost, limit: 1}},
 		{name: "opening/client", what: "last of 200 signals to the client's first response, p99", unit: "ms",
 			peer: "polled every 5 ms"},
@@ -47,10 +48,11 @@ func runOpenings(ctx context.Context, p *progress, s scale) ([]measurement, erro
 // shutGate is a gate that lacks one signal.
 type shutGate struct {
 	options []grpc.ServerOption // put the gate in front of a server
-	held    func() int          // streams that wait at it
-	report  func()              // the last signal
-	idle    time.Duration       // the last signal comes within this time of the stream, at random
-	stop    func()
+	wrap    func(net.Listener) net.Listener
+	held    func() int    // streams that wait at it
+	report  func()        // gives the signal
+	idle    time.Duration // the signal comes within this time after the stream, at random
+	stop    func()        // the server has stopped
 }
 
 // shutOurs returns ours with that many checks.
@@ -67,6 +69,7 @@ func shutOurs(checks int) (*shutGate, error) {
 	}
 	return &shutGate{
 		options: a.ServerOptions(),
+		wrap:    a.Listener,
 		held:    heldBy(a),
 		report:  r.signals[last],
 		idle:    5 * time.Millisecond,
@@ -134,7 +137,7 @@ func open(ctx context.Context, gate *shutGate) (toHandler, toClient time.Duratio
 		entered <- time.Now()
 		return stream.Send(&discoveryv3.DiscoveryResponse{})
 	}})
-	address, stop, err := serve(ctx, server, unwrapped)
+	address, stop, err := serve(ctx, server, gate.wrap)
 	if err != nil {
 		return 0, 0, err
 	}

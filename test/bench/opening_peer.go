@@ -53,6 +53,7 @@ func shutPolled(checks int, interval time.Duration) *shutGate {
 	}
 	return &shutGate{
 		options: []grpc.ServerOption{grpc.ChainStreamInterceptor(hold)},
+		wrap:    unwrapped,
 		held:    func() int { return int(held.Load()) },
 		report:  func() { synced[last].Store(true) },
 		idle:    interval,

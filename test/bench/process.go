@@ -37,7 +37,7 @@ func serveProcess(ctx context.Context, args []string, in io.Reader, out io.Write
 		return err
 	}
 	defer server.stop()
-	address, stop, err := serve(ctx, server.grpc, unwrapped)
+	address, stop, err := serve(ctx, server.grpc, server.wrap)
 	if err != nil {
 		return err
 	}

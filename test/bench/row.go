@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 )
 
@@ -34,14 +35,14 @@ const (
 
 // met reports whether the target holds for a row's numbers.
 func (t target) met(m measurement) bool {
-	got := m.ours
+	limit := t.limit
 	if t.ofRatio {
-		got = m.ours / m.peer
+		limit *= m.peer
 	}
 	if t.sense == atLeast {
-		return got >= t.limit
+		return m.ours >= limit
 	}
-	return got <= t.limit
+	return m.ours <= limit
 }
 
 // in returns the target in words; unit is that of the row's numbers.
@@ -102,10 +103,10 @@ func (s spec) judge(m measurement) row {
 // quantity is a number with its unit, for people.
 func quantity(value float64, unit string) string { return short(value) + " " + unit }
 
-// short has two decimals, or none where they would be zeros.
+// short is a number with three digits, or all of those before the point.
 func short(value float64) string {
-	if value == float64(int64(value)) {
-		return strconv.FormatInt(int64(value), 10)
+	if math.Abs(value) >= 100 {
+		return strconv.FormatFloat(value, 'f', 0, 64)
 	}
-	return strconv.FormatFloat(value, 'f', 2, 64)
+	return strconv.FormatFloat(value, 'g', 3, 64)
 }

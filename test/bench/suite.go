@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -52,7 +53,7 @@ func run(ctx context.Context, p *progress, s scale, only *regexp.Regexp) ([]row,
 		if !b.has(only) {
 			continue
 		}
-		p.say("%s", b.rows[0].what)
+		p.say("%s", strings.Join(b.names(), " "))
 		measured, err := b.run(ctx, p, s)
 		if err != nil {
 			return nil, fmt.Errorf("measuring %s: %w", b.rows[0].name, err)
@@ -68,7 +69,16 @@ func run(ctx context.Context, p *progress, s scale, only *regexp.Regexp) ([]row,
 
 // has reports whether the name of one of b's rows matches.
 func (b benchmark) has(only *regexp.Regexp) bool {
-	return slices.ContainsFunc(b.rows, func(s spec) bool { return only.MatchString(s.name) })
+	return slices.ContainsFunc(b.names(), only.MatchString)
+}
+
+// names are those of b's rows.
+func (b benchmark) names() []string {
+	var names []string
+	for _, spec := range b.rows {
+		names = append(names, spec.name)
+	}
+	return names
 }
 
 // writeList writes the rows that there are, without measuring anything.

@@ -1,9 +1,10 @@
-// Command embed-go-control-plane is a small go-control-plane server: it asks a
-// service registry for backends and gives each group of proxies its clusters.
+// Command embed-go-control-plane is a go-control-plane server: it asks a
+// service registry for backends, once a second, and gives each group of proxies
+// its clusters.
 //
-// It is here twice. In before/ its probe says only that the process is up, and
+// It is here twice. In before/ the probe says only that the process is up, and
 // a proxy that connects before the backends are known waits in silence. With
-// the gate /readyz is red until a snapshot of the backends has been stored, or
+// the gate, /readyz is red until a snapshot of the backends has been stored, or
 // until it is known that there are none; proxies are refused so long; and both
 // say what is missing.
 package main
@@ -12,25 +13,26 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	adsv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/v3"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 )
 
@@ -53,48 +55,38 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
-		log.Fatal(err)
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
 	}
 }
 
+// run serves until ctx ends.
 func run(ctx context.Context) error {
-	var running sync.WaitGroup
-	defer running.Wait()
-
-	go func() { log.Fatal(http.ListenAndServe(*httpAddress, http.HandlerFunc(up))) }()
+	group, ctx := errgroup.WithContext(ctx)
 
 	snapshots := cache.NewSnapshotCache(true, byCluster{}, nil)
-	running.Go(func() { follow(ctx, snapshots) })
-
-	grpcServer := grpc.NewServer()
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
-	context.AfterFunc(ctx, grpcServer.Stop)
-	listener, err := net.Listen("tcp", *xdsAddress)
-	if err != nil {
-		return err
-	}
-	return grpcServer.Serve(listener)
+	group.Go(func() error { follow(ctx, snapshots); return nil })
+	group.Go(func() error { return serveProbes(ctx, http.HandlerFunc(up)) })
+	group.Go(func() error { return serveXDS(ctx, grpc.NewServer(), snapshots) })
+	return group.Wait()
 }
 
-// up answers every probe: the process is there.
-func up(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
-
-// follow stores what the service registry knows, once a second.
+// follow stores what the service registry knows, once a second until ctx ends.
 func follow(ctx context.Context, snapshots cache.SnapshotCache) {
 	for ; ctx.Err() == nil; wait(ctx, time.Second) {
 		backends, version, err := fetch(ctx)
 		if err != nil {
-			log.Print(err)
+			slog.Error("asking for backends", "error", err)
 			continue
 		}
 		if err := store(ctx, snapshots, backends, version); err != nil {
-			log.Print(err)
+			slog.Error("storing a snapshot", "error", err)
 			continue
 		}
 	}
 }
 
-// fetch returns the backends and a version that changes only if they do.
+// fetch returns the backends, and a version that changes only if they do.
 func fetch(ctx context.Context) (backends []backend, version string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, *backendsURL, nil)
 	if err != nil {
@@ -110,7 +102,7 @@ func fetch(ctx context.Context) (backends []backend, version string, err error) 
 		return nil, "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		return nil, "", fmt.Errorf("asking for backends: %s", response.Status)
+		return nil, "", fmt.Errorf("%s answered %s", *backendsURL, response.Status)
 	}
 	err = json.Unmarshal(body, &backends)
 	return backends, fmt.Sprintf("%x", sha256.Sum256(body)), err
@@ -132,6 +124,30 @@ func store(ctx context.Context, snapshots cache.SnapshotCache, backends []backen
 		}
 	}
 	return nil
+}
+
+// up answers every probe: the process is there.
+func up(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
+
+// serveProbes serves HTTP until ctx ends.
+func serveProbes(ctx context.Context, handler http.Handler) error {
+	probes := &http.Server{Addr: *httpAddress, Handler: handler, ReadHeaderTimeout: time.Second}
+	context.AfterFunc(ctx, func() { _ = probes.Close() })
+	if err := probes.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveXDS serves gRPC until ctx ends.
+func serveXDS(ctx context.Context, grpcServer *grpc.Server, snapshots cache.SnapshotCache) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *xdsAddress)
+	if err != nil {
+		return err
+	}
+	adsv3.RegisterAggregatedDiscoveryServiceServer(grpcServer, server.NewServer(ctx, snapshots, nil))
+	context.AfterFunc(ctx, grpcServer.Stop)
+	return grpcServer.Serve(listener)
 }
 
 // wait waits for d, or until ctx ends.

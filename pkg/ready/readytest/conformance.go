@@ -1,15 +1,7 @@
 package readytest
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"runtime"
-	"runtime/pprof"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +53,7 @@ type Steer struct {
 //   - the text of its error is shown by Status, Err and /readyz, and it can
 //     still sync afterwards;
 //   - a panic is a failed check with the panic's text, and it can still sync;
+//   - it is asked again when a tier before it gets a new check;
 //   - it ends with the registry's context, pending or synced, and leaves no
 //     goroutine behind.
 func Conformance(t *testing.T, rig Rig) {
@@ -74,6 +67,7 @@ func Conformance(t *testing.T, rig Rig) {
 		{"what is reported before its turn does not count", testEarly},
 		{"shows the text of its error and syncs after it", testFails},
 		{"a panic is a failed check and it syncs after it", testPanics},
+		{"is asked again after an input was added", testAskedAgain},
 		{"ends with the context while pending", testEndsPending},
 		{"ends with the context when synced", testEndsSynced},
 		{"as nil tier it does nothing", testNilTier},
@@ -88,149 +82,11 @@ func Conformance(t *testing.T, rig Rig) {
 	}
 }
 
-// subject is the name of the check under test.
-const subject = "subject"
-
-// bench is one registry with the source under test in its second tier.
-type bench struct {
-	rig      Rig
-	steer    Steer
-	registry *ready.Registry
-	first    func() // completes the tier before
-	ended    chan error
-	label    string
-	cancel   context.CancelFunc
-
-	mu     sync.Mutex // guards events
-	events []ready.Event
-}
-
-// newBench makes the registry and registers the source.
-func newBench(t *testing.T, rig Rig) *bench {
-	t.Helper()
-	b := &bench{rig: rig, label: t.Name(), ended: make(chan error, 1)}
-	b.registry = ready.NewWithOptions(ready.Options{OnEvent: b.event, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, "first", "second")
-	b.first = b.registry.Tier("first").Signal("before")
-	b.steer = rig.Register(t, b.registry.Tier("second"), subject)
-	return b
-}
-
-// start starts the registry under a profiler label, which its goroutines and
-// those of the sources it calls inherit.
-func (b *bench) start(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	b.cancel = cancel
-	t.Cleanup(cancel)
-	go pprof.Do(ctx, pprof.Labels("readytest", b.label), func(ctx context.Context) {
-		b.ended <- b.registry.Start(ctx)
-	})
-}
-
-func (b *bench) event(e ready.Event) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.events = append(b.events, e)
-}
-
-func (b *bench) name() string {
-	if b.rig.Name != "" {
-		return b.rig.Name
-	}
-	return subject
-}
-
-// check returns the status of the check under test.
-func (b *bench) check(t *testing.T) ready.CheckStatus {
-	t.Helper()
-	for _, tier := range b.registry.Status().Tiers {
-		for _, c := range tier.Checks {
-			if tier.Name == "second" && c.Name == b.name() {
-				return c
-			}
-		}
-	}
-	t.Fatalf("the rig registered no check %q: %+v", b.name(), b.registry.Status())
-	return ready.CheckStatus{}
-}
-
-// until waits for a condition on the status.
-func (b *bench) until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Limit)
-	defer cancel()
-	for {
-		changed := b.registry.Changed()
-		if holds() {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			t.Fatalf("not within %v: %s; Err: %v; status: %+v", Limit, what, b.registry.Err(), b.registry.Status())
-		}
-	}
-}
-
-// untilOpen waits for the gate.
-func (b *bench) untilOpen(t *testing.T) {
-	t.Helper()
-	b.until(t, "the gate opens", b.registry.Open)
-	if c := b.check(t); c.State != ready.Synced {
-		t.Errorf("the gate is open and the check is %s (%q), want synced", c.State, c.Message)
-	}
-}
-
-// turn completes the tier before and waits until the source has its turn.
-func (b *bench) turn(t *testing.T) {
-	t.Helper()
-	b.first()
-	b.until(t, "the first tier is complete", func() bool {
-		return b.registry.Status().Tiers[0].State == ready.Synced
-	})
-}
-
-// stop ends the run and checks that nothing is left of it.
-func (b *bench) stop(t *testing.T) {
-	t.Helper()
-	b.cancel()
-	select {
-	case err := <-b.ended:
-		if err != nil {
-			t.Errorf("Start returned %v, want nil", err)
-		}
-	case <-time.After(Limit):
-		t.Fatalf("Start did not return within %v of the end of its context: the wait ignores it", Limit)
-	}
-	var left string
-	for range 1000 { // a goroutine may still be on its last instructions
-		if left = labelled(b.label); left == "" {
-			return
-		}
-		runtime.Gosched()
-	}
-	t.Errorf("goroutines are left after Start returned:\n%s", left)
-}
-
-// labelled returns the goroutines that carry the label, with their stacks.
-func labelled(label string) string {
-	var profile bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
-		return fmt.Sprintf("goroutine profile: %v", err)
-	}
-	var found []string
-	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
-		if strings.Contains(stack, fmt.Sprintf("%q:%q", "readytest", label)) {
-			found = append(found, stack)
-		}
-	}
-	return strings.Join(found, "\n\n")
-}
-
 func testOpens(t *testing.T, rig Rig) {
 	b := newBench(t, rig)
 	b.start(t)
 	b.turn(t)
+	b.settle()
 	if c := b.check(t); b.registry.Open() || c.State != ready.Pending {
 		t.Errorf("a source that has not synced: gate open = %t, check is %s (%q); want shut and pending",
 			b.registry.Open(), c.State, c.Message)
@@ -253,11 +109,13 @@ func testEarly(t *testing.T, rig Rig) {
 	b := newBench(t, rig)
 	b.start(t)
 	b.steer.Sync()
+	b.settle()
 	if c := b.check(t); b.registry.Open() || c.State == ready.Synced {
 		t.Errorf("reported before its turn: gate open = %t, check is %s; want shut and not synced", b.registry.Open(), c.State)
 	}
 	b.turn(t)
 	if rig.Reported {
+		b.settle()
 		if c := b.check(t); b.registry.Open() || c.State == ready.Synced {
 			t.Errorf("its early report was remembered: gate open = %t, check is %s", b.registry.Open(), c.State)
 		}
@@ -266,22 +124,6 @@ func testEarly(t *testing.T, rig Rig) {
 	b.untilOpen(t)
 	b.stop(t)
 	b.wantOrder(t)
-}
-
-// wantOrder checks that the source was not synced before the first tier was.
-func (b *bench) wantOrder(t *testing.T) {
-	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	complete := false
-	for _, e := range b.events {
-		switch {
-		case e.Kind == ready.EventTier && e.Tier == "first" && e.To == string(ready.Synced):
-			complete = true
-		case e.Kind == ready.EventCheck && e.Check == b.name() && e.To == string(ready.Synced) && !complete:
-			t.Errorf("the check was synced before the tier before it was complete: %+v", b.events)
-		}
-	}
 }
 
 func testFails(t *testing.T, rig Rig) {
@@ -314,22 +156,30 @@ func testPanics(t *testing.T, rig Rig) {
 	b.stop(t)
 }
 
-// shows waits until the check has failed with that text in all places.
-func (b *bench) shows(t *testing.T, text string) {
-	t.Helper()
-	b.until(t, "the check is failed with the text "+text, func() bool {
-		c := b.check(t)
-		return c.State == ready.Failed && strings.Contains(c.Message, text)
-	})
-	if err := b.registry.Err(); err == nil || !strings.Contains(err.Error(), text) {
-		t.Errorf("Err() = %v, want one with %q", err, text)
+func testAskedAgain(t *testing.T, rig Rig) {
+	b := newBench(t, rig)
+	last := b.registry.Tier("second").Signal("keeps the gate shut")
+	b.start(t)
+	b.turn(t)
+	b.steer.Sync()
+	synced := func() bool { return b.check(t).State == ready.Synced }
+	b.until(t, "the check is synced", synced)
+	added := b.registry.Tier("first").Signal("added")
+	if synced() {
+		t.Error("the check is still synced with a new check pending in the tier before")
 	}
-	if err := b.registry.AdmissionErr(); err == nil || !strings.Contains(err.Error(), text) {
-		t.Errorf("AdmissionErr() = %v, want one with %q", err, text)
+	added()
+	if rig.Reported {
+		b.settle()
+		if synced() {
+			t.Error("its report was remembered, although it was made without the added input")
+		}
+		b.steer.Sync()
 	}
-	if b.registry.Open() {
-		t.Error("the gate is open with a failed check")
-	}
+	b.until(t, "the check is synced again", synced)
+	last()
+	b.untilOpen(t)
+	b.stop(t)
 }
 
 func testEndsPending(t *testing.T, rig Rig) {

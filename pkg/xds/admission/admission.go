@@ -58,7 +58,9 @@ func (a *Admission) ServerOptions() []grpc.ServerOption {
 }
 
 // Stored says that a new snapshot of a group, as Options.Group names them, can
-// be sent to its proxies from now on: the start of convergence_seconds.
+// be sent to its proxies from now on: the start of convergence_seconds. Call it
+// right before the server gets the snapshot; a response that leaves before the
+// call is not measured.
 func (a *Admission) Stored(group string) { a.streams.stored(group, time.Now(), a.metrics) }
 
 // gated reports whether the gate is in front of a method. Everything else on
@@ -117,17 +119,17 @@ func (a *Admission) enter(ctx context.Context, fullMethod string) (*conn, error)
 	return c, nil
 }
 
-// pass waits for a gated call to be let through, or returns its refusal.
+// pass waits for a gated call to be let through, or returns its refusal. While
+// the gate is open it is one atomic load.
 func (a *Admission) pass(ctx context.Context, c *conn) error {
-	hold := a.options.Mode == Hold
-	if a.reg.Open() && (!hold || a.held.empty()) {
+	if a.reg.Open() {
 		return nil
 	}
 	why := gateShut
 	switch {
 	case draining(a.reg):
 		why = drainingNow
-	case hold:
+	case a.options.Mode == Hold:
 		why = a.held.wait(ctx, connKey(ctx, c))
 	}
 	switch why {
@@ -145,10 +147,12 @@ func (a *Admission) pass(ctx context.Context, c *conn) error {
 	return status.Error(codes.Unavailable, cut(shut.Error())+a.detail(why))
 }
 
-// maxReason is how much of the registry's text a refusal repeats. It travels as
-// a header, which triples what is not ASCII, and Envoy takes 60 KiB of those.
+// maxReason is how much of another's text, in bytes, a refusal repeats. It
+// travels as a header, which triples what is not ASCII, and Envoy takes 60 KiB
+// of those.
 const maxReason = 4096
 
+// cut returns text, shortened to maxReason.
 func cut(text string) string {
 	if len(text) <= maxReason {
 		return text

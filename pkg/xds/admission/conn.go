@@ -9,23 +9,28 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// closeLinger is the time from a refusal to the close of its connection. An
-// interceptor cannot see its status leave: gRPC queues the trailers when the
-// interceptor has returned and another goroutine writes them, so that a close
-// at once would swallow the text that names the pending tiers. It is short
-// because a proxy whose first retry (Envoy: after 0 to 0.5 s) still finds the
-// connection is refused on it again.
-const closeLinger = 50 * time.Millisecond
+// An interceptor cannot see its status leave: gRPC queues the trailers when the
+// interceptor has returned, and another goroutine writes them. To close at once
+// would swallow the text that names the pending tiers. So a connection that is
+// to be closed is closed when something was written to it and then nothing more
+// for closeLinger, and after maxLinger in any case. Both are short because an
+// Envoy whose first retry (after 0 to 0.5 s) still finds the connection is
+// refused on it again.
+const (
+	closeLinger = 50 * time.Millisecond
+	maxLinger   = 500 * time.Millisecond
+)
 
 // Listener wraps the listener of a server that has a's ServerOptions, so that a
 // refusal closes the TCP connection: an Envoy behind one balanced address
 // retries on the same connection for ever and reaches no other replica. With
 // the connection closed it does in under a second.
 //
-// A refused connection is closed 50 ms after the refusal, once no other call on
-// it is under way that was let through (a CA, grpc.health); its refused proxy
-// cannot put that off by asking again. If the gate opens first, and a gated
-// call passes on it, the connection stays.
+// A connection is closed 50 ms after it was last told of a refusal, and after
+// 0.5 s also if its proxy keeps asking; but not while a call is under way on it
+// that was let through, such as a CA's or grpc.health's. Calls that are held on
+// it end with it, because a proxy needs all of its streams in one place. If the
+// gate opens first, and a gated call passes on it, the connection stays.
 //
 // Pass the result to Serve itself. A listener around it must leave RemoteAddr
 // as it is, as TLS does: the address value is how a call finds its connection.
@@ -106,14 +111,31 @@ type conn struct {
 	table *connTable
 	addr  net.Addr
 
-	mu      sync.Mutex  // guards the following; leaf lock
-	calls   int         // let through and not yet returned
-	refused bool        // to be closed when calls is 0
-	closing *time.Timer // runs from then on for closeLinger; nil: does not run
+	mu      sync.Mutex // guards the following; leaf lock
+	calls   int        // let through and not yet returned
+	refused bool       // to be closed when calls is 0
 	closed  bool
+	closing *time.Timer // runs from then on, till closeAt; nil: does not run
+	closeAt time.Time
+	closeBy time.Time // no write moves closeAt beyond it
 }
 
 func (c *conn) RemoteAddr() net.Addr { return c.addr }
+
+// Write is called by gRPC, or by TLS, with all that the peer is told.
+func (c *conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing != nil {
+		c.closeAt = time.Now().Add(closeLinger)
+		if c.closeAt.After(c.closeBy) {
+			c.closeAt = c.closeBy
+		}
+		c.closing.Reset(time.Until(c.closeAt))
+	}
+	return n, err
+}
 
 // Close is called by gRPC at the end of each connection.
 func (c *conn) Close() error {
@@ -135,7 +157,7 @@ func (c *conn) enterAdmitted() { c.update(func() { c.calls++; c.refused = false 
 // leave is called when a call that was let through returns.
 func (c *conn) leave() { c.update(func() { c.calls-- }) }
 
-// refuse is called when a call is refused.
+// refuse is called when a call is refused, before its status is queued.
 func (c *conn) refuse() { c.update(func() { c.refused = true }) }
 
 func (c *conn) update(change func()) {
@@ -153,17 +175,20 @@ func (c *conn) settleLocked() {
 	due := c.refused && c.calls == 0 && !c.closed
 	switch {
 	case due && c.closing == nil:
-		c.closing = time.AfterFunc(closeLinger, c.expire)
+		c.closeBy = time.Now().Add(maxLinger)
+		c.closeAt = c.closeBy
+		c.closing = time.AfterFunc(maxLinger, c.expire)
 	case !due && c.closing != nil:
 		c.closing.Stop()
 		c.closing = nil
 	}
 }
 
-// expire closes the connection, unless a call came in as the timer fired.
+// expire closes the connection, unless a call or a write came as the timer
+// fired.
 func (c *conn) expire() {
 	c.mu.Lock()
-	due := c.closing != nil
+	due := c.closing != nil && !time.Now().Before(c.closeAt)
 	c.mu.Unlock()
 	if due {
 		_ = c.Close() // the peer may have closed it just before

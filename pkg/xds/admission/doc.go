@@ -58,10 +58,10 @@
 // # Order of release
 //
 // Held calls are admitted in order of arrival, one after the other: a call's
-// turn comes when the one before it is on its way into its handler, and those
-// that arrive meanwhile queue behind. Handlers run concurrently as ever, so that
-// what two neighbours do first may interleave. A handler that blocks holds up
-// nobody.
+// turn comes when the one before it is on its way into its handler. Handlers run
+// concurrently as ever, so that what two neighbours do first may interleave, and
+// one that blocks holds up nobody. A call that arrives after the opening does
+// not wait for those before it.
 //
 // While the registry drains, with the gate shut again, every new call is refused
 // in either mode: this replica will not be ready any more.

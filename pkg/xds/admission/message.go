@@ -12,31 +12,32 @@ type resourceType uint8
 
 const (
 	typeCluster resourceType = iota
-	typeEndpoints
+	typeLoadAssignment
 	typeListener
-	typeRoute
+	typeRouteTable
 	typeScopedRoute
 	typeVirtualHost
 	typeSecret
-	typeExtension
-	typeRuntime
+	typeExtensionConfig
+	typeRuntimeLayer
 	typeOther
 	typeCount
 )
 
 // resourceTypes has the label, the message and the service of each type. The
-// list is closed: a client chooses the type URL, and must not choose labels.
+// labels are pkg/cache's words for these types, joined by "_". The list is
+// closed: a client chooses the type URL, and must not choose labels.
 var resourceTypes = [typeCount]struct{ label, message, service string }{
-	typeCluster:     {"cluster", "Cluster", "ClusterDiscoveryService"},
-	typeEndpoints:   {"endpoints", "ClusterLoadAssignment", "EndpointDiscoveryService"},
-	typeListener:    {"listener", "Listener", "ListenerDiscoveryService"},
-	typeRoute:       {"route", "RouteConfiguration", "RouteDiscoveryService"},
-	typeScopedRoute: {"scoped_route", "ScopedRouteConfiguration", "ScopedRoutesDiscoveryService"},
-	typeVirtualHost: {"virtual_host", "VirtualHost", "VirtualHostDiscoveryService"},
-	typeSecret:      {"secret", "Secret", "SecretDiscoveryService"},
-	typeExtension:   {"extension", "TypedExtensionConfig", "ExtensionConfigDiscoveryService"},
-	typeRuntime:     {"runtime", "Runtime", "RuntimeDiscoveryService"},
-	typeOther:       {label: "other"},
+	typeCluster:         {"cluster", "Cluster", "ClusterDiscoveryService"},
+	typeLoadAssignment:  {"load_assignment", "ClusterLoadAssignment", "EndpointDiscoveryService"},
+	typeListener:        {"listener", "Listener", "ListenerDiscoveryService"},
+	typeRouteTable:      {"route_table", "RouteConfiguration", "RouteDiscoveryService"},
+	typeScopedRoute:     {"scoped_route", "ScopedRouteConfiguration", "ScopedRoutesDiscoveryService"},
+	typeVirtualHost:     {"virtual_host", "VirtualHost", "VirtualHostDiscoveryService"},
+	typeSecret:          {"secret", "Secret", "SecretDiscoveryService"},
+	typeExtensionConfig: {"extension_config", "TypedExtensionConfig", "ExtensionConfigDiscoveryService"},
+	typeRuntimeLayer:    {"runtime_layer", "Runtime", "RuntimeDiscoveryService"},
+	typeOther:           {label: "other"},
 }
 
 func (t resourceType) String() string { return resourceTypes[t].label }

@@ -43,7 +43,7 @@ func newMetrics() *metrics {
 		}, []string{"type"}),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "xdsready_responses_total",
-			Help: "Discovery responses handed to gRPC.",
+			Help: "Discovery responses handed to gRPC on streams.",
 		}, []string{"type", "kind"}),
 		firstConfig: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "xdsready_first_config_seconds",
@@ -110,7 +110,7 @@ func (a *Admission) Collect(ch chan<- prometheus.Metric) {
 		now.syncing, now.converged = 0, 0
 	}
 	for state, n := range map[string]int{
-		"held": int(a.held.length.Load()), "syncing": now.syncing, "converged": now.converged, "draining": draining,
+		"held": a.held.length(), "syncing": now.syncing, "converged": now.converged, "draining": draining,
 	} {
 		ch <- prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(n), state)
 	}

@@ -69,7 +69,8 @@ func (a *Admission) authorize(ctx context.Context, node Node) error {
 	return nil
 }
 
+// deny counts a refusal and returns its status.
 func (a *Admission) deny(node Node, why error) error {
 	a.metrics.refuse(unauthorized)
-	return status.Errorf(codes.PermissionDenied, "xdsready: node %v is refused: %v", node, why)
+	return status.Error(codes.PermissionDenied, cut(fmt.Sprintf("xdsready: node %v is refused: %v", node, why)))
 }

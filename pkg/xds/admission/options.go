@@ -56,9 +56,9 @@ type Options struct {
 	// means 10,000.
 	MaxHeld int
 	// MaxHeldConnections is how many connections may have held calls at a time;
-	// calls of more are refused. A control plane whose proxies open a stream
-	// for each cluster wants it well below MaxHeld, or one proxy takes all
-	// places. Zero means MaxHeld.
+	// calls of more are refused. It bounds the proxies where one may open many
+	// streams, such as one for each cluster: there MaxHeld must be their
+	// product. Zero means MaxHeld.
 	MaxHeldConnections int
 
 	// Authorize says whether the peer of ctx may be served as node; SANs makes
@@ -66,8 +66,9 @@ type Options struct {
 	// and once for each Fetch call. On an error the call ends with
 	// PERMISSION_DENIED and that error's text, nothing of it having reached the
 	// handler; so do calls whose first message names no node, and streams that
-	// name another id or cluster later. It must be safe for concurrent use.
-	// Nil means that every peer may be any node.
+	// name another id or cluster later. So no service under /envoy.service. can
+	// be reached whose messages name no node, such as ext_authz. It must be safe
+	// for concurrent use. Nil means that every peer may be any node.
 	Authorize func(ctx context.Context, node Node) error
 	// Group tells which proxies get the same snapshot, for Stored. It must be
 	// safe for concurrent use. Nil means that all are in the group "".

@@ -34,8 +34,7 @@ type progress struct {
 	began time.Time // the call arrived, held or not
 
 	types   [typeCount]subscription
-	active  int       // subscriptions that are not absent
-	pending int       // of these, those that are not acked
+	pending int       // subscriptions that are neither absent nor acked
 	since   time.Time // pending is not 0 since then
 
 	resumed bool // the proxy had config before this stream
@@ -87,7 +86,6 @@ func (p *progress) onRequest(now time.Time, r request) (m measured) {
 }
 
 func (p *progress) subscribe(now time.Time, s *subscription, holds bool) {
-	p.active++
 	s.asked = true
 	if holds {
 		p.resumed = true

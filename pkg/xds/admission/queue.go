@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/xdsready/xdsready/pkg/ready"
@@ -36,11 +35,9 @@ type queue struct {
 	maxCalls       int
 	maxConnections int
 
-	length atomic.Int64 // of waiting, to be read without mu
-
-	mu      sync.Mutex // guards the following; leaf lock
-	waiting *list.List // of *waiter, the first to arrive in front
-	perConn map[any]int
+	mu      sync.Mutex  // guards the following; leaf lock
+	waiting *list.List  // of *waiter, the first to arrive in front
+	perConn map[any]int // waiting calls of each connection that has any
 }
 
 // waiter is one held call.
@@ -61,14 +58,17 @@ func newQueue(reg *ready.Registry, o Options) *queue {
 	}
 }
 
-// empty reports whether nobody would be overtaken by a call that passes.
-func (q *queue) empty() bool { return q.length.Load() == 0 }
+// length returns how many calls wait.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting.Len()
+}
 
 // wait blocks until the call's turn has come and the gate is open, and returns
 // admitted, or else why it may not pass. When wait returns, the next call's
-// turn has come: calls are admitted one after the other in order of arrival,
-// and a call that arrives meanwhile is admitted behind them. conn identifies
-// the call's connection.
+// turn has come: calls are admitted one after the other in order of arrival.
+// conn identifies the call's connection.
 func (q *queue) wait(ctx context.Context, conn any) outcome {
 	place, ok := q.join(conn)
 	if !ok {
@@ -111,15 +111,11 @@ func (q *queue) watch(ctx context.Context, deadline time.Time) outcome {
 	}
 }
 
-// join puts a call at the end of the queue, unless a bound forbids it. While
-// the queue is being released no bound does: the call will not stay.
+// join puts a call at the end of the queue, unless a bound forbids it.
 func (q *queue) join(conn any) (*list.Element, bool) {
-	open := q.reg.Open()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	full := q.waiting.Len() >= q.maxCalls ||
-		q.perConn[conn] == 0 && len(q.perConn) >= q.maxConnections
-	if full && !open {
+	if q.waiting.Len() >= q.maxCalls || q.perConn[conn] == 0 && len(q.perConn) >= q.maxConnections {
 		return nil, false
 	}
 	w := &waiter{conn: conn, deadline: time.Now().Add(q.timeout), turn: make(chan struct{})}
@@ -128,7 +124,6 @@ func (q *queue) join(conn any) (*list.Element, bool) {
 		close(w.turn)
 	}
 	q.perConn[conn]++
-	q.length.Add(1)
 	return place, true
 }
 
@@ -146,5 +141,4 @@ func (q *queue) leave(place *list.Element) {
 	if q.perConn[w.conn]--; q.perConn[w.conn] == 0 {
 		delete(q.perConn, w.conn)
 	}
-	q.length.Add(-1)
 }

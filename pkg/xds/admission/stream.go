@@ -18,12 +18,15 @@ type stream struct {
 	admission  *Admission
 	fullMethod string
 
-	// Only used by the handler's receiving goroutine (gRPC allows but one), and
-	// after the handler has returned.
+	// Only used by the goroutine that receives; gRPC allows but one. It may
+	// outlive the handler, as go-control-plane's does.
 	node    Node
 	named   bool // node was named, and authorized if that was asked for
-	tracked bool // a discovery request was seen: the stream is in the tracker
-	group   string
+	tracked bool // a discovery request was seen: the tracker was told
+
+	// Guarded by the tracker's lock.
+	group string
+	ended bool // the handler has returned
 
 	mu       sync.Mutex // guards the following; taken inside the tracker's
 	cleared  bool       // the handler may send
@@ -124,8 +127,8 @@ func (s *stream) denied() error {
 func (s *stream) observeRequest(r request) {
 	m := s.admission.metrics
 	if !s.tracked {
-		s.tracked, s.group = true, s.admission.options.Group(s.node)
-		s.admission.streams.add(s)
+		s.tracked = true
+		s.admission.streams.add(s, s.admission.options.Group(s.node))
 	}
 	if r.rejected {
 		m.nack(r.resource)
@@ -149,10 +152,7 @@ func (s *stream) observeResponse(r response) {
 
 // end is called when the handler has returned.
 func (s *stream) end() {
-	if !s.tracked {
-		return
-	}
-	s.admission.streams.remove(s)
+	s.admission.streams.end(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.admission.metrics.observe(s.progress.finish())

@@ -7,25 +7,32 @@ import (
 
 // tracker knows the discovery streams of each node group.
 type tracker struct {
-	mu     sync.Mutex // guards groups; taken before a stream's own
+	mu     sync.Mutex // guards groups, and group and ended of each stream; taken before a stream's own
 	groups map[string]map[*stream]struct{}
 }
 
-func (t *tracker) add(s *stream) {
+// add puts a stream into a group, unless the stream has ended.
+func (t *tracker) add(s *stream, group string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if s.ended {
+		return
+	}
 	if t.groups == nil {
 		t.groups = map[string]map[*stream]struct{}{}
 	}
-	if t.groups[s.group] == nil {
-		t.groups[s.group] = map[*stream]struct{}{}
+	if t.groups[group] == nil {
+		t.groups[group] = map[*stream]struct{}{}
 	}
-	t.groups[s.group][s] = struct{}{}
+	t.groups[group][s] = struct{}{}
+	s.group = group
 }
 
-func (t *tracker) remove(s *stream) {
+// end takes a stream out for good, also one that was never added.
+func (t *tracker) end(s *stream) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	s.ended = true
 	delete(t.groups[s.group], s)
 	if len(t.groups[s.group]) == 0 {
 		delete(t.groups, s.group)

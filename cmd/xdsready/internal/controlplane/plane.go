@@ -42,7 +42,7 @@ type Plane struct {
 	faults       *faults
 	admission    *admission.Admission
 	server       *xds.Server
-	certificates *certificates.Certificates // nil without TLS
+	certificates *certificates.Watcher // nil without TLS
 	metrics      *prometheus.Registry
 
 	xdsListener, httpListener, adminListener net.Listener // adminListener may be nil

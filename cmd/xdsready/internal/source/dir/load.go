@@ -29,7 +29,7 @@ func ParseGrouping(name string) (Grouping, error) {
 	case All, ByCluster, ByID:
 		return g, nil
 	default:
-		return "", fmt.Errorf("node group %q: want all, cluster or id", name)
+		return "", fmt.Errorf("unknown grouping %q: use all, cluster or id", name)
 	}
 }
 
@@ -40,9 +40,19 @@ type Config struct {
 	Groups map[string][]cache.Resource
 	// Files counts the files.
 	Files int
-	// Resources counts what the files define; one that several groups share
-	// counts once.
-	Resources int
+	// Defined counts the resources that the files define by type URL; one that
+	// several groups share counts once.
+	Defined map[string]int
+
+	places map[string]layer // by node group
+}
+
+// Place returns the file and the line, counted from 1, of a resource of a node
+// group: "" and 0 if there is none. A [Source] sends no new Config for a change
+// that only moves lines, so ask a Config of [Load].
+func (c Config) Place(group, typeURL, name string) (file string, line int) {
+	r := c.places[group][id{typeURL, name}]
+	return r.file, r.line
 }
 
 // Load reads the directory once. The error is an [Error] if the directory
@@ -53,29 +63,38 @@ func Load(path string, grouping Grouping) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	files := make([]parsed, len(entries))
-	for i, e := range entries {
-		files[i] = parse(e)
-	}
-	config, errs := merge(files, grouping)
+	config, errs := merge((&memo{}).parse(entries), grouping)
 	if errs != nil {
 		return Config{}, errs
 	}
 	return config, nil
 }
 
-// parsed is what an entry holds.
+// memo parses entries, each only if it is not as it was the time before.
+type memo struct{ last map[string]parsed }
+
+// parsed is an entry and what it holds.
 type parsed struct {
-	path      string
-	group     string
-	isDir     bool
+	entry
 	resources []located
 	errs      Errors
 }
 
-// parse reads an entry's content.
+func (m *memo) parse(entries []entry) []parsed {
+	files, next := make([]parsed, len(entries)), make(map[string]parsed, len(entries))
+	for i, e := range entries {
+		p, ok := m.last[e.path]
+		if !ok || !p.equal(e) {
+			p = parse(e)
+		}
+		files[i], next[e.path] = p, p
+	}
+	m.last = next
+	return files
+}
+
 func parse(e entry) parsed {
-	p := parsed{path: e.path, group: e.group, isDir: e.isDir}
+	p := parsed{entry: e}
 	switch {
 	case e.err != "":
 		p.errs = Errors{{File: e.path, Text: e.err}}
@@ -91,23 +110,23 @@ type id struct{ typeURL, name string }
 // layer is the resources of one directory.
 type layer map[id]located
 
-// merge puts the directory's entries together.
+// merge puts the directory's entries together, which are in the order of paths:
+// of two duplicates the same one is always called the second.
 func merge(files []parsed, grouping Grouping) (Config, Errors) {
-	// In the order of names, whatever order they come in, so that of two
-	// duplicates the same one is always called the second.
-	slices.SortFunc(files, func(a, b parsed) int { return cmp.Compare(a.path, b.path) })
-	config := Config{Groups: map[string][]cache.Resource{}}
+	config := Config{Groups: map[string][]cache.Resource{}, Defined: map[string]int{}, places: map[string]layer{}}
 	layers := map[string]layer{"": {}}
 	var errs Errors
 	for _, f := range files {
-		errs = append(errs, f.errs...)
 		if layers[f.group] == nil {
 			layers[f.group] = layer{}
 		}
 		if !f.isDir {
 			config.Files++
 		}
-		config.Resources += len(f.resources)
+		for _, r := range f.resources {
+			config.Defined[r.TypeURL()]++
+		}
+		errs = append(errs, f.errs...)
 		errs = append(errs, layers[f.group].add(f.resources)...)
 	}
 	if errs != nil {
@@ -119,7 +138,10 @@ func merge(files []parsed, grouping Grouping) (Config, Errors) {
 		layers[string(All)] = nil
 	}
 	for group, own := range layers {
-		config.Groups[group] = base.overlay(own)
+		merged := maps.Clone(base)
+		maps.Copy(merged, own)
+		config.places[group] = merged
+		config.Groups[group] = merged.sorted()
 	}
 	return config, nil
 }
@@ -139,12 +161,10 @@ func (l layer) add(resources []located) Errors {
 	return errs
 }
 
-// overlay returns the resources of l and of own, which come before those of l.
-func (l layer) overlay(own layer) []cache.Resource {
-	merged := maps.Clone(l)
-	maps.Copy(merged, own)
-	resources := make([]cache.Resource, 0, len(merged))
-	for _, r := range merged {
+// sorted returns the resources by type and name.
+func (l layer) sorted() []cache.Resource {
+	resources := make([]cache.Resource, 0, len(l))
+	for _, r := range l {
 		resources = append(resources, r.Resource)
 	}
 	slices.SortFunc(resources, func(a, b cache.Resource) int {

@@ -2,7 +2,6 @@ package dir
 
 import (
 	"fmt"
-	"slices"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"go.yaml.in/yaml/v3"
@@ -30,12 +29,12 @@ type located struct {
 	line int
 }
 
-// parseFile reads one file. It is pure; name is used in the faults only. The
-// resources come back in the order of the file. Every faulty resource yields at
+// parseFile reads one file. It is pure: name only says whether it is JSON, and
+// stands in the faults. The resources come back in the order of the file. Every faulty resource yields at
 // least one fault, and those that are returned beside faults are good.
 func parseFile(name string, data []byte) ([]located, Errors) {
 	p := &parser{file: name}
-	root, f := parseTree(data)
+	root, f := parseTree(name, data)
 	if f != nil {
 		p.add(f)
 		return nil, p.errs
@@ -79,7 +78,7 @@ func (p *parser) list(root *yaml.Node) []*yaml.Node {
 		case key.Value == "resources":
 			resources = value
 		case fields.ByTextName(key.Value) == nil && fields.ByJSONName(key.Value) == nil:
-			p.addf(key, `not a DiscoveryResponse: unknown field %q; put the resources into a list under "resources:"`, key.Value)
+			p.addf(key, `not a DiscoveryResponse: unknown field%s; put the resources into a list under "resources:"`, quoted(key.Value))
 		}
 	}
 	switch {
@@ -92,6 +91,15 @@ func (p *parser) list(root *yaml.Node) []*yaml.Node {
 		return resources.Content
 	}
 	return nil
+}
+
+// quoted returns a field's name for a fault, or nothing if it does not look like
+// one.
+func quoted(name string) string {
+	if fieldName.MatchString(name) {
+		return fmt.Sprintf(" %q", name)
+	}
+	return ""
 }
 
 // resource decodes and checks one resource.
@@ -129,18 +137,30 @@ func newMessage(n *yaml.Node) (proto.Message, *yaml.Node, *fault) {
 	if n.Kind != yaml.MappingNode {
 		return nil, nil, &fault{n.Line, `resource is not a mapping; give it an "@type" and fields`}
 	}
+	body := *n
+	body.Content = nil
+	var url *yaml.Node
 	for i := 0; i < len(n.Content); i += 2 {
-		if n.Content[i].Value != typeKey {
-			continue
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Value != typeKey:
+			body.Content = append(body.Content, key, value)
+		case url != nil:
+			return nil, nil, &fault{key.Line, `"@type" is set twice; remove one`}
+		default:
+			url = value
 		}
-		url := n.Content[i+1]
-		t, err := protoregistry.GlobalTypes.FindMessageByURL(url.Value)
-		if err != nil {
-			return nil, nil, &fault{url.Line, fmt.Sprintf(`unknown "@type" %q; correct the type's name`, url.Value)}
-		}
-		body := *n
-		body.Content = slices.Delete(slices.Clone(n.Content), i, i+2)
-		return t.New().Interface(), &body, nil
 	}
-	return nil, nil, &fault{n.Line, `resource has no "@type"; add one such as type.googleapis.com/envoy.config.cluster.v3.Cluster`}
+	if url == nil {
+		return nil, nil, &fault{n.Line, `resource has no "@type"; add one such as type.googleapis.com/envoy.config.cluster.v3.Cluster`}
+	}
+	t, err := protoregistry.GlobalTypes.FindMessageByURL(url.Value)
+	switch {
+	case err == nil:
+		return t.New().Interface(), &body, nil
+	case typeName.MatchString(url.Value):
+		return nil, nil, &fault{url.Line, fmt.Sprintf(`unknown "@type" %q; correct the type's name`, url.Value)}
+	default:
+		return nil, nil, &fault{url.Line, `"@type" is not the name of a type; write one such as type.googleapis.com/envoy.config.cluster.v3.Cluster`}
+	}
 }

@@ -24,11 +24,7 @@ type entry struct {
 	err   string // why it could not be read, and what to do
 }
 
-// ResourceName is the key of the entry in a krt collection.
-func (e entry) ResourceName() string { return e.path }
-
-// Equals keeps a file that was only touched from being parsed again.
-func (e entry) Equals(other entry) bool {
+func (e entry) equal(other entry) bool {
 	return e.path == other.path && e.group == other.group && e.isDir == other.isDir &&
 		e.err == other.err && bytes.Equal(e.data, other.data)
 }
@@ -48,7 +44,7 @@ func scan(root string, grouping Grouping) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.EqualFunc(last, next, entry.Equals) {
+		if slices.EqualFunc(last, next, entry.equal) {
 			return next, nil
 		}
 		last = next

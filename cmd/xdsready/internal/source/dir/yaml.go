@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -40,13 +42,41 @@ var (
 	fromZero = regexp.MustCompile(`^did not find expected (?:key|'-' indicator|node content|',' or|<document start>)`)
 )
 
-// parseTree parses the one document of a file. JSON is parsed as the YAML that
-// it is. Aliases are refused, which makes the tree as large as the text says
-// and its nodes' lines ascend.
-func parseTree(data []byte) (*yaml.Node, *fault) {
+// parseTree parses a file, as JSON or as YAML by its name. Aliases are refused,
+// which makes the tree as large as the text says and its nodes' lines ascend.
+func parseTree(name string, data []byte) (*yaml.Node, *fault) {
 	if len(data) > maxFileSize {
 		return nil, &fault{1, fmt.Sprintf("file is larger than %d MiB; split it", maxFileSize>>20)}
 	}
+	if valid := validPrefix(data); valid < len(data) {
+		return nil, &fault{1 + bytes.Count(data[:valid], []byte("\n")), "not UTF-8 text; save the file as UTF-8"}
+	}
+	parse := parseYAML
+	if filepath.Ext(name) == ".json" {
+		parse = parseJSON
+	}
+	root, f := parse(data)
+	if f != nil {
+		return nil, f
+	}
+	return root, checkTree(root, 1)
+}
+
+// validPrefix returns how many bytes are UTF-8 before the first that is not.
+func validPrefix(data []byte) int {
+	valid := 0
+	for valid < len(data) {
+		r, size := utf8.DecodeRune(data[valid:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		valid += size
+	}
+	return valid
+}
+
+// parseYAML parses the one document of a file.
+func parseYAML(data []byte) (*yaml.Node, *fault) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -61,8 +91,7 @@ func parseTree(data []byte) (*yaml.Node, *fault) {
 	case !errors.Is(err, io.EOF):
 		return nil, syntaxFault(err)
 	}
-	root := document.Content[0]
-	return root, checkTree(root, 1)
+	return document.Content[0], nil
 }
 
 // syntaxFault turns an error of the YAML parser into a fault. Its texts quote

@@ -1,0 +1,160 @@
+package examples
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// missing is what a program calls the input that hold and refuse stop.
+var missing = map[string]string{
+	"embed-go-control-plane":   "inputs/backends",
+	"embed-controller-runtime": "inputs/SharedIndexInformer *v1.EndpointSlice",
+	"embed-krt":                "inputs/EndpointSlices",
+}
+
+// each runs a test for every program, side by side.
+func each(t *testing.T, test func(t *testing.T, program string)) {
+	t.Helper()
+	for _, program := range programs {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			test(t, program)
+		})
+	}
+}
+
+func TestRefusesUntilItKnowsAllAndServesThen(t *testing.T) {
+	each(t, func(t *testing.T, program string) {
+		in := newInputs(t, program)
+		in.add()
+		in.hold()
+		p := start(t, gated, program, in.arguments()...)
+		p.untilRed(t, missing[program])
+		p.untilProbe(t, false)
+		wantRefused(t, p, missing[program])
+
+		in.release()
+		p.untilProbe(t, true)
+		admitted := connect(t, p)
+		wantClusters(t, admitted, cluster)
+
+		p.terminate(t)
+		p.untilProbe(t, false)
+		wantClusters(t, connect(t, p), cluster) // admitted: the balancers do not know yet
+		p.wantExit(t)
+		if _, err := admitted.clusters(); err == nil {
+			t.Error("the stream has outlived the process")
+		}
+	})
+}
+
+func TestBeforeIsGreenWhileItKnowsNothing(t *testing.T) {
+	each(t, func(t *testing.T, program string) {
+		in := newInputs(t, program)
+		in.add()
+		in.hold()
+		p := start(t, before, program, in.arguments()...)
+		p.untilProbe(t, true)
+
+		early := connect(t, p)
+		in.release()
+		wantClusters(t, early, cluster) // it was admitted, and waited in silence
+	})
+}
+
+func TestSaysWhyAnInputFails(t *testing.T) {
+	why := map[string]string{
+		"embed-go-control-plane":   "403 Forbidden",
+		"embed-controller-runtime": `endpointslices is forbidden: User "test" cannot list resource`,
+		"embed-krt":                "pending", // krt keeps the words of its informers to itself
+	}
+	each(t, func(t *testing.T, program string) {
+		in := newInputs(t, program)
+		in.refuse()
+		p := start(t, gated, program, in.arguments()...)
+		p.untilRed(t, missing[program], why[program])
+		wantRefused(t, p, missing[program])
+		in.allow()
+		p.untilProbe(t, true)
+	})
+}
+
+func TestEmptyInputOpensTheGate(t *testing.T) {
+	each(t, func(t *testing.T, program string) {
+		in := newInputs(t, program)
+		p := start(t, gated, program, in.arguments()...)
+		p.untilProbe(t, true)
+
+		admitted := connect(t, p)
+		if program != "embed-go-control-plane" { // there are no groups: a proxy of one waits
+			wantClusters(t, admitted)
+		}
+		in.add()
+		wantClusters(t, admitted, cluster)
+	})
+}
+
+func TestFollowerOpensTheGate(t *testing.T) {
+	const program = "embed-controller-runtime"
+	in := newInputs(t, program).(kubernetes)
+	in.add()
+	holder, seconds, now := "another replica", int32(3600), metav1.NewMicroTime(time.Now())
+	in.Add("leases", &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: program},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
+	})
+	p := start(t, gated, program, append(in.arguments(), "-leader-elect", "default")...)
+	p.untilProbe(t, true)
+	wantClusters(t, connect(t, p), cluster)
+
+	metrics := strings.Replace(p.reason, "/readyz", "/metrics", 1)
+	p.until(t, metrics, "a follower", func(code int, body string) bool {
+		return code == http.StatusOK && strings.Contains(body, `leader_election_master_status{name="`+program+`"} 0`)
+	})
+}
+
+func TestForgottenTierStaysRedAndSaysSo(t *testing.T) {
+	each(t, func(t *testing.T, program string) {
+		in := newInputs(t, program)
+		in.add()
+		p := start(t, forgetful, program, in.arguments()...)
+		p.until(t, p.reason+"/snapshot", "green", func(code int, _ string) bool { return code == http.StatusOK })
+		p.untilRed(t, "forgotten", "nothing registered")
+		p.untilProbe(t, false)
+		wantRefused(t, p, "forgotten", "nothing registered")
+	})
+}
+
+// wantRefused checks that a proxy is refused with the words.
+func wantRefused(t *testing.T, p *process, words ...string) {
+	t.Helper()
+	_, err := connect(t, p).clusters()
+	if status.Code(err) != codes.Unavailable {
+		t.Fatalf("a proxy that comes too early got %v, want UNAVAILABLE", err)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("a proxy that comes too early got %v, want an error with %q", err, word)
+		}
+	}
+}
+
+// wantClusters checks the next response to a proxy.
+func wantClusters(t *testing.T, p *proxy, want ...string) {
+	t.Helper()
+	got, err := p.clusters()
+	if err != nil {
+		t.Fatalf("a proxy got %v, want the clusters %q", err, want)
+	}
+	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" {
+		t.Errorf("the clusters of a proxy (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,95 @@
+package examples
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// programs are the directories of the module examples that embed the gate.
+var programs = []string{"embed-go-control-plane", "embed-controller-runtime", "embed-krt"}
+
+// The three forms in which each program is built, as directories of binaries.
+const (
+	gated     = "gated"
+	before    = "before"    // without the gate
+	forgetful = "forgetful" // with one tier more, for which nothing is registered
+)
+
+// binaries is the directory of gated, before and forgetful.
+var binaries string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = build(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(binaries)
+		os.Exit(code)
+	}))
+}
+
+// build compiles every program in its three forms and returns the directory.
+func build() (string, error) {
+	module, err := filepath.Abs("../../examples")
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "xdsready-examples-")
+	if err != nil {
+		return "", err
+	}
+	overlay, err := forget(module, dir)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range programs {
+		for form, arguments := range map[string][]string{
+			gated:     {"./" + name},
+			before:    {"./" + name + "/before"},
+			forgetful: {"-overlay", overlay, "./" + name},
+		} {
+			command := exec.Command("go", append([]string{"build", "-o", filepath.Join(dir, form, name)}, arguments...)...)
+			command.Dir = module
+			if out, err := command.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("%s: %w\n%s", command, err, out)
+			}
+		}
+	}
+	return dir, nil
+}
+
+// forget writes an overlay for go build in which every program names a tier
+// that it then forgets.
+func forget(module, dir string) (string, error) {
+	replace := map[string]string{}
+	for _, name := range programs {
+		path := filepath.Join(module, name, "main.go")
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		forgot := strings.Replace(string(source), "ready.New()", `ready.New("inputs", "snapshot", "forgotten")`, 1)
+		if forgot == string(source) {
+			return "", fmt.Errorf("%s has no ready.New() any more", path)
+		}
+		replace[path] = filepath.Join(dir, name+".go")
+		if err := os.WriteFile(replace[path], []byte(forgot), 0o600); err != nil {
+			return "", err
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, overlay, 0o600)
+}
