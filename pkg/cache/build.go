@@ -8,50 +8,60 @@ import (
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 )
 
-// Reference says that one resource names another.
-type Reference struct {
-	FromType, FromName string // type URL and name of the resource that refers
-	Type, Name         string // type URL and name of what it refers to
+// Options says what [Build] should know besides the resources. The zero value
+// is a first snapshot that was not computed after its inputs.
+type Options struct {
+	// Previous is the snapshot that the proxies of the group have now, nil if
+	// there is none. A resource that must be withheld stays as it was there.
+	Previous *Snapshot
+	// AfterInputs says that the resources were computed after everything they
+	// derive from had been known: all informers synced, all files read. Until
+	// then an absence means "not known yet", after it "known absent". See
+	// [Snapshot.AfterInputs].
+	AfterInputs bool
 }
 
-// String returns a line such as `route table "r" refers to cluster "a"`.
-func (r Reference) String() string {
-	return fmt.Sprintf("%s %q refers to %s %q", Kind(r.FromType), r.FromName, Kind(r.Type), r.Name)
+// DuplicateError says that two resources of one type have one name.
+type DuplicateError struct {
+	TypeURL, Name string
+	First, Second int // where the two are in the slice given to Build, from 0
 }
 
-// Unknowable says that a resource may need something that its text does not
-// name, such as the cluster of a route with cluster_header.
-type Unknowable struct {
-	FromType, FromName string
-	Reason             string // one plain clause
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("two resources are %s %q (numbers %d and %d): rename or remove one",
+		Kind(e.TypeURL), e.Name, e.First, e.Second)
 }
 
-// String returns a line such as
-// `route table "r": a request header names the cluster`.
-func (u Unknowable) String() string {
-	return fmt.Sprintf("%s %q: %s", Kind(u.FromType), u.FromName, u.Reason)
-}
-
-// Withheld is a resource that is not sent because it refers to absent secrets.
-// An Envoy that got it would wait 15 s for the secrets and then use it broken:
-// a cluster that served until then would answer 503.
-type Withheld struct {
-	Resource Resource
-	Secrets  []string // names of the absent secrets, sorted
-	// Kept says that the previous snapshot's resource of this name stays in its
-	// place, together with the secrets it needs even if those are absent now.
-	// If false there was none, and proxies get no resource of this name.
-	Kept bool
-}
-
-// String returns a line such as
-// `cluster "a" is withheld: absent secrets ["tls"]; the last good one stays`.
-func (w Withheld) String() string {
-	line := fmt.Sprintf("%s is withheld: absent secrets %q", w.Resource, w.Secrets)
-	if w.Kept {
-		line += "; the last good one stays"
+// Build makes a snapshot that is closed: whatever a proxy will ask for because
+// of a resource in it is in it too, as far as the resources can be read.
+//
+//  1. A resource that refers to an absent secret is withheld ([Snapshot.Withheld]).
+//  2. A load assignment or route table that is referred to and absent is
+//     present as an empty placeholder ([Snapshot.Placeholders]).
+//  3. Any other absent resource that is referred to stays absent. It, and what
+//     rules 1 and 2 made up for, is in [Snapshot.Dangling].
+//  4. What a reference depends on but no resource can tell is in
+//     [Snapshot.Unknowable].
+//
+// The error is a [*DuplicateError], or one that says that a Resource was not
+// made with [NewResource]. Nothing that is merely absent is an error.
+func Build(resources []Resource, o Options) (*Snapshot, error) {
+	b, err := newBuilder(resources)
+	if err != nil {
+		return nil, err
 	}
-	return line
+	s := &Snapshot{afterInputs: o.AfterInputs}
+	s.withheld = b.withhold(o.Previous)
+	s.dangling, s.unknowable = b.resolve()
+	s.placeholders, err = b.place(s.dangling)
+	if err != nil {
+		return nil, err
+	}
+	s.sets = b.sets()
+	for _, set := range s.sets {
+		s.version = s.version.Add(set.version)
+	}
+	return s, nil
 }
 
 // key identifies a resource within a snapshot.
@@ -106,16 +116,29 @@ func (b builder) withhold(previous *Snapshot) []Withheld {
 		}
 	}
 	for i, w := range withheld {
-		last, ok := previous.given(w.Resource.key())
-		if !ok {
-			delete(b, w.Resource.key())
-			continue
+		delete(b, w.Resource.key())
+		if last, ok := previous.given(w.Resource.key()); ok {
+			withheld[i].Kept = true
+			b.keep(last, previous)
 		}
-		withheld[i].Kept = true
-		b[last.key()] = last
-		b.carrySecrets(last, previous)
 	}
 	return withheld
+}
+
+// keep puts back a resource of the previous snapshot and all that it needs and
+// that is absent now: a last good cluster without its endpoints, or a last good
+// listener without its routes, would not be good. To end the use of what is
+// kept, change or remove what refers to it.
+func (b builder) keep(last Resource, previous *Snapshot) {
+	b[last.key()] = last
+	for _, t := range last.references.targets {
+		if b.has(t) {
+			continue
+		}
+		if needed, ok := previous.given(t.key); ok {
+			b.keep(needed, previous)
+		}
+	}
 }
 
 // absentSecrets returns the names of the secrets that r needs and that are
@@ -132,20 +155,6 @@ func (b builder) absentSecrets(r Resource, previous *Snapshot) (names []string) 
 		names = append(names, t.name)
 	}
 	return names
-}
-
-// carrySecrets keeps the secrets of a last good resource, without which it
-// would not be good for a proxy that starts now. To end the use of a key,
-// change or remove what refers to it.
-func (b builder) carrySecrets(last Resource, previous *Snapshot) {
-	for _, t := range last.references.targets {
-		if t.typeURL != resourcev3.SecretType || b.has(t) {
-			continue
-		}
-		if secret, ok := previous.Resource(t.typeURL, t.name); ok {
-			b[secret.key()] = secret
-		}
-	}
 }
 
 // resolve follows each reference of what is left and returns those that lead

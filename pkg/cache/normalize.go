@@ -57,6 +57,9 @@ func normalizeAny(packed *anypb.Any, found *references, depth int) error {
 	if depth == maxAnyDepth {
 		return fmt.Errorf("more than %d Anys nested in each other", maxAnyDepth)
 	}
+	if proto.Size(packed) == 0 {
+		return nil // Envoy takes it for a config without any settings
+	}
 	content, err := packed.UnmarshalNew()
 	if errors.Is(err, protoregistry.NotFound) {
 		found.addUnknown("it holds a " + string(packed.MessageName()) + ", a type that is not linked into this program")

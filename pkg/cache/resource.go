@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -31,6 +32,7 @@ import (
 type Resource struct {
 	typeURL    string
 	name       string
+	ttl        time.Duration
 	version    Version
 	references references
 	content    *content // nil in the zero Resource only
@@ -106,7 +108,7 @@ func newResource(m proto.Message) (Resource, error) {
 	return Resource{
 		typeURL:    typeURL,
 		name:       name,
-		version:    versionOf(typeURL, name, encoded),
+		version:    versionOf(typeURL, name, 0, encoded),
 		references: found,
 		content:    &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m},
 	}, nil
@@ -151,10 +153,10 @@ var kinds = map[string]string{
 	resourcev3.RuntimeType:         "runtime layer",
 }
 
-// Kind returns the plain word for a type URL that logs, status and metric
-// labels use: "cluster" for type.googleapis.com/envoy.config.cluster.v3.Cluster.
+// Kind returns the plain word for a type URL that logs and status use: "load
+// assignment" for type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment.
 // It is "other" for a type that no Resource can have, so the set of words is
-// closed.
+// closed; metric labels are the same words with _ for the space.
 func Kind(typeURL string) string {
 	if kind, ok := kinds[typeURL]; ok {
 		return kind
@@ -172,8 +174,21 @@ func (r Resource) TypeURL() string { return r.typeURL }
 // Name returns the name that proxies ask for.
 func (r Resource) Name() string { return r.name }
 
-// Version returns the version of type, name and content together.
+// Version returns the version of type, name, TTL and content together.
 func (r Resource) Version() Version { return r.version }
+
+// TTL returns how long a proxy keeps the resource without hearing of it again;
+// zero, as NewResource makes it, is for ever.
+func (r Resource) TTL() time.Duration { return r.ttl }
+
+// WithTTL returns the resource with another TTL; zero or less is for ever. It
+// has another version, for a proxy must be told. Whatever serves the resource
+// has to repeat it in time, or proxies drop it.
+func (r Resource) WithTTL(ttl time.Duration) Resource {
+	r.ttl = max(ttl, 0)
+	r.version = versionOf(r.typeURL, r.name, r.ttl, r.Encoded())
+	return r
+}
 
 // Encoded returns the deterministic wire form. It must not be changed.
 func (r Resource) Encoded() []byte { return r.Any().GetValue() }
@@ -196,7 +211,7 @@ func (r Resource) Message() proto.Message {
 	return r.content.message
 }
 
-// Equal reports whether both have the same type, name and content.
+// Equal reports whether both have the same type, name, TTL and content.
 func (r Resource) Equal(o Resource) bool { return r.version == o.version }
 
 // String returns kind and name, such as `cluster "web"`, and never content.

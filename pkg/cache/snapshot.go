@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -31,62 +30,6 @@ func (s set) find(name string) (int, bool) {
 	return slices.BinarySearchFunc(s.resources, name, func(r Resource, name string) int {
 		return strings.Compare(r.name, name)
 	})
-}
-
-// Options says what [Build] should know besides the resources. The zero value
-// is a first snapshot that was not computed after its inputs.
-type Options struct {
-	// Previous is the snapshot that the proxies of the group have now, nil if
-	// there is none. A resource that must be withheld stays as it was there.
-	Previous *Snapshot
-	// AfterInputs says that the resources were computed after everything they
-	// derive from had been known: all informers synced, all files read. Until
-	// then an absence means "not known yet", after it "known absent". See
-	// [Snapshot.AfterInputs].
-	AfterInputs bool
-}
-
-// DuplicateError says that two resources of one type have one name.
-type DuplicateError struct {
-	TypeURL, Name string
-	First, Second int // where the two are in the slice given to Build, from 0
-}
-
-func (e *DuplicateError) Error() string {
-	return fmt.Sprintf("two resources are %s %q (numbers %d and %d): rename or remove one",
-		Kind(e.TypeURL), e.Name, e.First, e.Second)
-}
-
-// Build makes a snapshot that is closed: whatever a proxy will ask for because
-// of a resource in it is in it too, as far as the resources can be read.
-//
-//  1. A resource that refers to an absent secret is withheld ([Snapshot.Withheld]).
-//  2. A load assignment or route table that is referred to and absent is
-//     present as an empty placeholder ([Snapshot.Placeholders]).
-//  3. Any other absent resource that is referred to stays absent. It, and what
-//     rules 1 and 2 made up for, is in [Snapshot.Dangling].
-//  4. What a reference depends on but no resource can tell is in
-//     [Snapshot.Unknowable].
-//
-// The error is a [*DuplicateError], or one that says that a Resource was not
-// made with [NewResource]. Nothing that is merely absent is an error.
-func Build(resources []Resource, o Options) (*Snapshot, error) {
-	b, err := newBuilder(resources)
-	if err != nil {
-		return nil, err
-	}
-	s := &Snapshot{afterInputs: o.AfterInputs}
-	s.withheld = b.withhold(o.Previous)
-	s.dangling, s.unknowable = b.resolve()
-	s.placeholders, err = b.place(s.dangling)
-	if err != nil {
-		return nil, err
-	}
-	s.sets = b.sets()
-	for _, set := range s.sets {
-		s.version = s.version.Add(set.version)
-	}
-	return s, nil
 }
 
 // Resources returns the resources of a type, placeholders included, by name.

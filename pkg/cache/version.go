@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
+	"time"
 )
 
 // Version identifies content: of one resource, or of a set of them. It depends
@@ -15,32 +16,31 @@ import (
 // The zero Version is the version of nothing.
 //
 // The version of a set is the sum of its members' versions modulo 2^128. A sum
-// does not depend on order, and a change is one [Version.Sub] and one
-// [Version.Add], whatever the size of the set. What is given up for that is
-// resistance against somebody who constructs colliding sets; the sets here are
-// an operator's own configuration, and by accident two of them collide with
-// probability 2^-128.
+// depends on no order, and one more member is one [Version.Add], whatever the
+// size of the set. What is given up for that is resistance against somebody who
+// constructs colliding sets; the sets here are an operator's own configuration,
+// and by accident two of them collide with probability 2^-128.
 type Version [16]byte
 
 // versionOf returns the version of one resource: SHA-256 over its type URL, its
-// name and its encoded content, cut to 128 bits.
-//
-// The two strings are preceded by their lengths, so that no two resources give
-// the hash the same input: without them "ab"+"c" would equal "a"+"bc". The
-// content comes last and needs no length. The name is included although the
-// content holds it, because a sum over resources is to cover (name, content)
-// pairs whatever the type's message looks like.
-func versionOf(typeURL, name string, content []byte) Version {
-	sum := sha256.Sum256(versionInput(typeURL, name, content))
+// name, its TTL and its encoded content, cut to 128 bits.
+func versionOf(typeURL, name string, ttl time.Duration, content []byte) Version {
+	sum := sha256.Sum256(versionInput(typeURL, name, ttl, content))
 	return Version(sum[:16])
 }
 
-func versionInput(typeURL, name string, content []byte) []byte {
-	input := make([]byte, 0, 16+len(typeURL)+len(name)+len(content))
+// versionInput gives no two resources the same input. The two strings are
+// preceded by their lengths: without them "ab"+"c" would equal "a"+"bc". The
+// TTL has a fixed length, and the content comes last, so neither needs one. The
+// name is included although the content holds it, because a sum over resources
+// is to cover (name, content) pairs whatever the type's message looks like.
+func versionInput(typeURL, name string, ttl time.Duration, content []byte) []byte {
+	input := make([]byte, 0, 24+len(typeURL)+len(name)+len(content))
 	input = binary.BigEndian.AppendUint64(input, uint64(len(typeURL)))
 	input = append(input, typeURL...)
 	input = binary.BigEndian.AppendUint64(input, uint64(len(name)))
 	input = append(input, name...)
+	input = binary.BigEndian.AppendUint64(input, uint64(ttl))
 	return append(input, content...)
 }
 
@@ -60,33 +60,14 @@ func ContentVersion(resources []Resource) Version {
 
 // Add returns the version of the set v with o added to it.
 func (v Version) Add(o Version) Version {
-	vHigh, vLow := v.halves()
-	oHigh, oLow := o.halves()
-	low, carry := bits.Add64(vLow, oLow, 0)
-	high, _ := bits.Add64(vHigh, oHigh, carry)
-	return joinHalves(high, low)
-}
-
-// Sub returns the version of the set v with o taken out of it, so that
-// v.Add(o).Sub(o) is v.
-func (v Version) Sub(o Version) Version {
-	vHigh, vLow := v.halves()
-	oHigh, oLow := o.halves()
-	low, borrow := bits.Sub64(vLow, oLow, 0)
-	high, _ := bits.Sub64(vHigh, oHigh, borrow)
-	return joinHalves(high, low)
+	low, carry := bits.Add64(binary.BigEndian.Uint64(v[8:]), binary.BigEndian.Uint64(o[8:]), 0)
+	high, _ := bits.Add64(binary.BigEndian.Uint64(v[:8]), binary.BigEndian.Uint64(o[:8]), carry)
+	var sum Version
+	binary.BigEndian.PutUint64(sum[:8], high)
+	binary.BigEndian.PutUint64(sum[8:], low)
+	return sum
 }
 
 // String returns 32 hexadecimal digits, the form used as version_info and as
 // the version of a delta resource.
 func (v Version) String() string { return hex.EncodeToString(v[:]) }
-
-func (v Version) halves() (high, low uint64) {
-	return binary.BigEndian.Uint64(v[:8]), binary.BigEndian.Uint64(v[8:])
-}
-
-func joinHalves(high, low uint64) (v Version) {
-	binary.BigEndian.PutUint64(v[:8], high)
-	binary.BigEndian.PutUint64(v[8:], low)
-	return v
-}

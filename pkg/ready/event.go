@@ -52,14 +52,23 @@ func (r *Registry) deliver() {
 		r.mu.Unlock()
 		for _, e := range batch {
 			r.log(e)
-			if r.options.OnEvent != nil {
-				r.options.OnEvent(e)
-			}
+			r.tell(e)
 		}
 		r.mu.Lock()
 	}
 	r.delivering = false
 	r.mu.Unlock()
+}
+
+// tell calls the event hook. A hook that panics must not keep the events after
+// it from the log.
+func (r *Registry) tell(e Event) {
+	if r.options.OnEvent == nil {
+		return
+	}
+	if err := guard(func() error { r.options.OnEvent(e); return nil }); err != nil {
+		r.options.Logger.Error("the readiness event hook failed", "error", err)
+	}
 }
 
 // log writes one line for one transition.

@@ -108,6 +108,30 @@ func TestEventHookMayCallTheRegistry(t *testing.T) {
 	}
 }
 
+// A panic of the hook is the program's own; where it survives it, as in a
+// handler of net/http, later events are still told.
+func TestEventHookThatPanics(t *testing.T) {
+	var told []string
+	options := quiet()
+	options.OnEvent = func(e ready.Event) {
+		told = append(told, fmt.Sprintf("%s %s%s", e.Kind, e.Check, e.To))
+		if e.Check == "first" {
+			panic("in the hook")
+		}
+	}
+	r := ready.NewWithOptions(options, "inputs")
+	first, second := r.Tier("inputs").Signal("first"), r.Tier("inputs").Signal("second")
+	func() {
+		defer func() { _ = recover() }()
+		first()
+	}()
+	second()
+	want := []string{"check firstsynced", "check secondsynced", "tier synced", "phase ready"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
 // Events of many goroutines are delivered one at a time and none is lost.
 func TestEventsOfManyGoroutines(t *testing.T) {
 	const checks = 50

@@ -75,7 +75,11 @@ func (r *Registry) answer(path string, q query) (answer, bool) {
 	case "/startupz":
 		return startupz(r.Status(), q), true
 	}
-	tier, check, _ := strings.Cut(strings.TrimPrefix(path, "/readyz/"), "/")
+	name, ok := strings.CutPrefix(path, "/readyz/")
+	if !ok || r == nil { // a nil registry has no tiers, and all of them are complete
+		return answer{probe: strings.TrimPrefix(path, "/"), ok: true, body: r.Status()}, ok
+	}
+	tier, check, _ := strings.Cut(name, "/")
 	return part(r.Status(), tier, check, q)
 }
 

@@ -173,7 +173,20 @@ func TestMetricsFollowThePhases(t *testing.T) {
 	})
 }
 
-// Whatever names a program gives, a scrape must work.
+// Whatever names a program gives, a scrape must work: Collect runs on a goroutine
+// of the metrics registry, where a panic ends the process.
+func TestMetricsOfANameThatIsNotUTF8(t *testing.T) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("Collect panics: %v", p)
+		}
+	}()
+	r := ready.NewWithOptions(quiet(), "inputs")
+	r.Tier("inputs").Signal("cluster \xff")
+	metrics := make(chan prometheus.Metric, 1000)
+	r.Collect(metrics)
+}
+
 func TestMetricsOfTwoTiersOfOneName(t *testing.T) {
 	r := ready.NewWithOptions(quiet(), "inputs", "inputs")
 	r.Tier("inputs").Signal("a")

@@ -23,7 +23,8 @@ func TestNilRegistryIsReady(t *testing.T) {
 		if s := r.Status(); s.Phase != ready.Ready || s.Tiers == nil {
 			t.Errorf("Status() = %+v, want phase ready and tiers that encode as a list", s)
 		}
-		for _, target := range []string{"/readyz", "/livez", "/startupz", "/readyz?format=json", "/livez?verbose"} {
+		for _, target := range []string{"/readyz", "/livez", "/startupz", "/readyz?format=json", "/livez?verbose",
+			"/readyz/inputs", "/readyz/inputs/pods", "/readyz/inputs/pods?format=json"} {
 			if w := get(r, target); w.Code != http.StatusOK {
 				t.Errorf("GET %s = %d, want 200", target, w.Code)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,7 +112,7 @@ func NewWithOptions(options Options, tiers ...string) *Registry {
 	}
 	for i, name := range tiers {
 		if !slices.Contains(tiers[:i], name) {
-			r.addTierLocked(name, false)
+			r.addTierLocked(printable(name), false)
 		}
 	}
 	r.tiers[0].began = r.created
@@ -132,6 +133,7 @@ func (r *Registry) Tier(name string) *Tier {
 	if r == nil {
 		return nil
 	}
+	name = printable(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if i := slices.IndexFunc(r.tiers, func(t *Tier) bool { return t.name == name }); i >= 0 {
@@ -139,13 +141,15 @@ func (r *Registry) Tier(name string) *Tier {
 	}
 	defer r.changedLocked()
 	t := r.addTierLocked(name, true)
-	t.late = r.phase != Starting
+	if t.late = r.phase != Starting; t.late {
+		close(t.done) // nobody waits for it
+	}
 	return t
 }
 
 // registerLocked adds a new check to a tier.
 func (r *Registry) registerLocked(t *Tier, c *check) {
-	c.tier, c.state = t, Pending
+	c.tier, c.state, c.name = t, Pending, printable(c.name)
 	for n, name := 2, c.name; t.findLocked(c.name) != nil; n++ {
 		c.name = fmt.Sprintf("%s (%d)", name, n)
 	}
@@ -185,6 +189,9 @@ func (r *Registry) reopenLocked(t *Tier) {
 		}
 	}
 }
+
+// printable returns a name as metrics and JSON can show it.
+func printable(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
 // beginLocked gives the check its turn.
 func (r *Registry) beginLocked(c *check) {
@@ -235,9 +242,6 @@ func (r *Registry) reportLocked(c *check, round int, to State, message string) {
 	c.state, c.message = to, message
 	if to.settled() {
 		c.ended = time.Now()
-		if c.began.IsZero() {
-			c.began = c.ended
-		}
 		if to == Synced && c.cancel != nil {
 			c.cancel()
 		}

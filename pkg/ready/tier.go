@@ -203,7 +203,7 @@ func (t *Tier) add(c *check, options []CheckOption) *Tier {
 func (t *Tier) find(name string) *check {
 	t.registry.mu.Lock()
 	defer t.registry.mu.Unlock()
-	return t.findLocked(name)
+	return t.findLocked(printable(name))
 }
 
 func (t *Tier) findLocked(name string) *check {

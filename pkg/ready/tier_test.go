@@ -332,3 +332,16 @@ func TestAwaitOfACompleteTierWithAnEndedContext(t *testing.T) {
 		}
 	}
 }
+
+// A tier that is asked for after opening never gates, so nothing waits for it.
+func TestAwaitOfATierAskedForAfterOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		late := open().Tier("typo")
+		late.Signal("a")
+		if err := late.Await(ctx); err != nil {
+			t.Errorf("Await = %v, want nil", err)
+		}
+	})
+}

@@ -34,6 +34,7 @@ func (r *Registry) watchError(resource string, err error) {
 	if r == nil || err == nil {
 		return
 	}
+	resource = printable(resource)
 	message := fmt.Sprintf("%s: %v", resource, err)
 	r.mu.Lock()
 	r.watchErrors[resource]++

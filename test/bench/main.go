@@ -9,7 +9,7 @@
 // Each row of the table is one number of ours beside the same number of a peer:
 // another program's code, or the plainest code that does the job. The ratio
 // hardly depends on the machine and on what else it does, because both sides are
-// measured in turn, in several rounds, and medians are compared. A row with a
+// measured in turn, in many rounds, and medians are compared. A row with a
 // target passes or misses it; one without informs.
 //
 //	gate/      reading the gate, which every probe and every call does

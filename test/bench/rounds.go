@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -11,15 +12,16 @@ import (
 // subject measures one side once and returns its numbers, always as many.
 type subject func(ctx context.Context) ([]float64, error)
 
-// alternate measures the subjects in turn, rounds times over, so that whatever
-// else the machine does meets all of them, and returns for each subject the
-// medians of its numbers.
+// alternate measures each subject once a round and returns for each subject the
+// medians of its numbers. The rounds make whatever else the machine does meet
+// all subjects; their order is random, because what the machine does is often
+// periodic and would else meet always the same one.
 func alternate(ctx context.Context, p *progress, rounds int, subjects ...subject) ([][]float64, error) {
 	samples := make([][][]float64, len(subjects)) // by subject, number, round
 	for round := range rounds {
 		p.tick("round %d of %d", round+1, rounds)
-		for i, measure := range subjects {
-			numbers, err := measure(ctx)
+		for _, i := range rand.Perm(len(subjects)) {
+			numbers, err := subjects[i](ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -51,8 +53,9 @@ func percentile(samples []float64, percent int) float64 {
 // perCall returns a subject that measures how long one call of something takes,
 // in nanoseconds. loop(n) calls it n times; n grows until that takes length.
 //
-// A round is short on purpose: on a shared machine most of many short rounds
-// run undisturbed, and the median is one of those.
+// length is short on purpose, less than the time slice of a scheduler: even on a
+// machine that is shared by many, most of many short rounds run undisturbed,
+// and the median is one of those.
 func perCall(length time.Duration, loop func(n int)) subject {
 	n := 1
 	return func(context.Context) ([]float64, error) {

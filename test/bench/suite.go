@@ -40,7 +40,7 @@ type scale struct {
 
 // full takes a good minute on 2 CPUs.
 var full = scale{
-	loops: 101, loop: 2 * time.Millisecond, rounds: 5,
+	loops: 1001, loop: 200 * time.Microsecond, rounds: 5,
 	openings: 300, polledOpenings: 60, checks: 200,
 	streams: 10_000, bigStreams: 1_000, connections: 100,
 }

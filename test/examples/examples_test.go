@@ -126,7 +126,7 @@ func TestForgottenTierStaysRedAndSaysSo(t *testing.T) {
 		in := newInputs(t, program)
 		in.add()
 		p := start(t, forgetful, program, in.arguments()...)
-		p.until(t, p.reason+"/snapshot", "green", func(code int, _ string) bool { return code == http.StatusOK })
+		p.until(t, p.reason+"?exclude=forgotten", "green", func(code int, _ string) bool { return code == http.StatusOK })
 		p.untilRed(t, "forgotten", "nothing registered")
 		p.untilProbe(t, false)
 		wantRefused(t, p, "forgotten", "nothing registered")

@@ -34,13 +34,12 @@ type process struct {
 // the test fails.
 func start(t *testing.T, form, name string, arguments ...string) *process {
 	t.Helper()
-	xds, probes, reason := freeAddress(t), freeAddress(t), ""
+	xds, probes := freeAddress(t), freeAddress(t)
+	reason := probes
 	arguments = append(arguments, "-xds-address", xds, "-http-address", probes)
 	if name == "embed-controller-runtime" {
 		reason = freeAddress(t)
 		arguments = append(arguments, "-metrics-address", reason)
-	} else {
-		reason = probes
 	}
 	p := &process{
 		xds: xds, probes: "http://" + probes + "/readyz", reason: "http://" + reason + "/readyz",
@@ -88,7 +87,7 @@ func (p *process) wantExit(t *testing.T) {
 	}
 }
 
-// untilProbe asks the kubelet's question until it is answered with code.
+// untilProbe asks the kubelet's question until the answer is green, or red.
 func (p *process) untilProbe(t *testing.T, green bool) {
 	t.Helper()
 	p.until(t, p.probes, fmt.Sprintf("green = %t", green), func(code int, _ string) bool {
@@ -116,10 +115,14 @@ func (p *process) until(t *testing.T, url, what string, holds func(code int, bod
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
+	last := "none"
 	for {
 		code, body := get(ctx, url)
 		if holds(code, body) {
 			return
+		}
+		if ctx.Err() == nil {
+			last = fmt.Sprintf("%d %q", code, body)
 		}
 		select {
 		case <-ticker.C:
@@ -127,7 +130,7 @@ func (p *process) until(t *testing.T, url, what string, holds func(code int, bod
 			p.exited <- err
 			t.Fatalf("the process ended (%v) before %s was %s", err, url, what)
 		case <-ctx.Done():
-			t.Fatalf("not within %v: %s %s; last answer: %d %q", limit, url, what, code, body)
+			t.Fatalf("not within %v: %s %s; last answer: %s", limit, url, what, last)
 		}
 	}
 }

@@ -21,9 +21,9 @@ type proxy struct {
 
 // connect opens a stream on a connection of its own. How it was met, the first
 // receive tells.
-func connect(t *testing.T, p *process) *proxy {
+func connect(t *testing.T, to *process) *proxy {
 	t.Helper()
-	connection, err := grpc.NewClient(p.xds, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	connection, err := grpc.NewClient(to.xds, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,15 +34,19 @@ func connect(t *testing.T, p *process) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An error shows as the status that Recv returns.
-	_ = stream.Send(&adsv3.DiscoveryRequest{
-		Node:    &corev3.Node{Id: "proxy", Cluster: "edge"},
-		TypeUrl: resource.ClusterType,
-	})
-	return &proxy{stream}
+	p := &proxy{stream}
+	p.ask(&adsv3.DiscoveryRequest{Node: &corev3.Node{Id: "proxy", Cluster: "edge"}})
+	return p
 }
 
-// clusters returns the sorted names of the clusters in the next response.
+// ask sends a request for all clusters. An error shows as what Recv returns.
+func (p *proxy) ask(request *adsv3.DiscoveryRequest) {
+	request.TypeUrl = resource.ClusterType
+	_ = p.stream.Send(request)
+}
+
+// clusters acknowledges the next response and returns the sorted names of the
+// clusters in it.
 func (p *proxy) clusters() ([]string, error) {
 	response, err := p.stream.Recv()
 	if err != nil {
@@ -56,6 +60,7 @@ func (p *proxy) clusters() ([]string, error) {
 		}
 		names = append(names, cluster.GetName())
 	}
+	p.ask(&adsv3.DiscoveryRequest{VersionInfo: response.GetVersionInfo(), ResponseNonce: response.GetNonce()})
 	slices.Sort(names)
 	return names, nil
 }

@@ -3,8 +3,8 @@ package admission
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,18 +16,24 @@ import (
 )
 
 // neighbours is how far concurrency may move a handler's first statement
-// against the order in which the handlers were called.
-const neighbours = 3
+// against the order in which the handlers were called, and stragglers how many
+// the scheduler may move further. Turns themselves are exact: see
+// TestQueueTurnsComeInOrderOfArrival.
+const (
+	neighbours = 3
+	stragglers = 10
+)
 
 func TestHeldStreamsAreReleasedInOrderOfArrival(t *testing.T) {
 	var mu sync.Mutex // guards started
-	var started []string
+	var started []int
 	handle := func(s adsStream) error {
 		md, _ := metadata.FromIncomingContext(s.Context())
+		number, err := strconv.Atoi(strings.Join(md["number"], ""))
 		mu.Lock()
 		defer mu.Unlock()
-		started = append(started, md["number"]...)
-		return nil
+		started = append(started, number)
+		return err
 	}
 	o := rigOptions{Options: Options{Mode: Hold}, handle: handle}
 	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
@@ -35,7 +41,7 @@ func TestHeldStreamsAreReleasedInOrderOfArrival(t *testing.T) {
 		connections := []*grpc.ClientConn{dial(), dial(), dial()}
 		var recv []func() error
 		for i := range streams {
-			ctx := metadata.AppendToOutgoingContext(t.Context(), "number", fmt.Sprint(i))
+			ctx := metadata.AppendToOutgoingContext(t.Context(), "number", strconv.Itoa(i))
 			s := openStream(t, ctx, connections[i%len(connections)])
 			synctest.Wait() // it is held now, and silent
 			recv = append(recv, func() error { _, err := s.Recv(); return err })
@@ -49,12 +55,15 @@ func TestHeldStreamsAreReleasedInOrderOfArrival(t *testing.T) {
 				t.Errorf("stream %d: got %v, want its handler's end", i, err)
 			}
 		}
-		for i, got := range started {
-			var number int
-			_, _ = fmt.Sscan(got, &number)
+		displaced := 0
+		for i, number := range started {
 			if max(number-i, i-number) > neighbours {
-				t.Errorf("stream %d was started as number %d: %v", number, i, started)
+				displaced++
 			}
+		}
+		if len(started) != streams || displaced > stragglers {
+			t.Errorf("%d of %d streams were started more than %d places from their order of arrival: %v",
+				displaced, len(started), neighbours, started)
 		}
 	})
 }

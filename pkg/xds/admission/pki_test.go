@@ -79,7 +79,8 @@ func (p *pki) client(sans ...string) *tls.Config {
 	return config
 }
 
-// withSANs returns a template whose names with a scheme are URIs.
+// withSANs returns a template whose names with a scheme are URIs, and the empty
+// one none.
 func withSANs(t *testing.T, sans []string) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{}
@@ -88,9 +89,10 @@ func withSANs(t *testing.T, sans []string) *x509.Certificate {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.Scheme != "" {
+		switch {
+		case u.Scheme != "":
 			template.URIs = append(template.URIs, u)
-		} else {
+		case san != "":
 			template.DNSNames = append(template.DNSNames, san)
 		}
 	}

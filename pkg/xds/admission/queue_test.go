@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -23,7 +24,7 @@ type line struct {
 }
 
 func newLine(o Options) *line {
-	reg := ready.New("inputs")
+	reg := ready.NewWithOptions(ready.Options{Logger: slog.New(slog.DiscardHandler)}, "inputs")
 	open := reg.Tier("inputs").Signal("endpoints")
 	return &line{queue: newQueue(reg, o.withDefaults()), open: open, outcomes: map[string]outcome{}}
 }
@@ -49,9 +50,11 @@ func (l *line) want(t *testing.T, outcomes map[string]outcome, held int) {
 	if diff := cmp.Diff(outcomes, l.outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	if got := l.queue.waiting.Len(); got != held || l.queue.length.Load() != int64(held) {
-		t.Errorf("held: %d in the list, %d counted, want %d", got, l.queue.length.Load(), held)
+	if got := l.queue.length(); got != held {
+		t.Errorf("%d calls are held, want %d", got, held)
 	}
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
 	if conns := len(l.queue.perConn); conns > held {
 		t.Errorf("%d connections are counted for %d calls", conns, held)
 	}
@@ -140,31 +143,25 @@ func TestQueueDrainRefusesTheHeld(t *testing.T) {
 
 func TestQueueTurnsComeInOrderOfArrival(t *testing.T) {
 	l := newLine(Options{MaxHeld: 5})
-	var places []*waiter
-	var last func()
+	var waiters []*waiter
 	for range 5 {
 		place, ok := l.queue.join("conn")
 		if !ok {
 			t.Fatal("join: the queue is full")
 		}
-		places = append(places, place.Value.(*waiter))
-		last = func() { l.queue.leave(place) }
+		waiters = append(waiters, place.Value.(*waiter))
 	}
-	last() // someone at the end goes away
-	places = places[:4]
-	l.open()
-	if place, ok := l.queue.join("other"); !ok { // no bound while the queue is released
-		t.Error("join: a call was refused with the gate open")
-	} else {
-		places = append(places, place.Value.(*waiter))
-	}
-	for i := range places {
-		turns := []bool{}
-		for _, w := range places {
+	l.queue.leave(l.queue.waiting.Back()) // one that is not at the head passes no turn on
+	waiters = waiters[:4]
+	for left := range waiters {
+		var turns []bool
+		for _, w := range waiters {
 			turns = append(turns, isClosed(w.turn))
 		}
-		if got := slices.Index(turns, false); got != i+1 && !(i == len(places)-1 && got == -1) {
-			t.Fatalf("turns after %d have left: %v", i, turns)
+		want := slices.Repeat([]bool{true}, left+1)
+		want = append(want, slices.Repeat([]bool{false}, len(waiters)-left-1)...)
+		if diff := cmp.Diff(want, turns); diff != "" {
+			t.Fatalf("whose turn it is after %d have left (-want +got):\n%s", left, diff)
 		}
 		l.queue.leave(l.queue.waiting.Front())
 	}

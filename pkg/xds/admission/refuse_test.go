@@ -3,19 +3,19 @@ package admission
 import (
 	"context"
 	"errors"
-	"io"
+	"log/slog"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
+
+	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 
 	"github.com/xdsready/xdsready/pkg/ready"
 )
@@ -29,58 +29,87 @@ func wantRefused(t *testing.T, err error) {
 	}
 }
 
-func TestARefusedProxyComesBackOnANewConnection(t *testing.T) {
-	for _, tc := range []struct {
-		name            string
-		tls, unwrapped  bool
-		wantConnections int64
-	}{
-		{name: "plain", wantConnections: 2},
-		{name: "TLS", tls: true, wantConnections: 2},
-		{name: "without the listener the refusal works and the connection stays", unwrapped: true, wantConnections: 1},
+func TestARefusalNamesWhatIsPending(t *testing.T) {
+	reg := ready.NewWithOptions(ready.Options{Logger: slog.New(slog.DiscardHandler)}, "informers", "snapshot")
+	reg.Tier("informers").Signal("endpoints")
+	reg.Tier("informers").Signal("services")
+	reg.Tier("informers").Fail("endpoints", errors.New("forbidden"))
+	reg.Tier("snapshot").Snapshot("xds")
+	a, err := New(reg, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := status.Convert(a.pass(t.Context(), nil))
+	if got.Code() != codes.Unavailable {
+		t.Errorf("code %v, want UNAVAILABLE", got.Code())
+	}
+	for _, part := range []string{"informers: endpoints failed (forbidden)", "services pending", "snapshot: waits for informers"} {
+		if !strings.Contains(got.Message(), part) {
+			t.Errorf("the refusal has no %q: %s", part, got.Message())
+		}
+	}
+}
+
+func TestALongReasonIsCut(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"a text that fits stays as it is":                               {strings.Repeat("a", maxReason), strings.Repeat("a", maxReason)},
+		"a longer one ends in an ellipsis":                              {strings.Repeat("a", maxReason+1), strings.Repeat("a", maxReason) + "…"},
+		"no character is cut in two, which gRPC and Envoy would reject": {"a" + strings.Repeat("ä", maxReason), "a" + strings.Repeat("ä", maxReason/2-1) + "…"},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			o := rigOptions{unwrapped: tc.unwrapped}
-			var pki *pki
-			if tc.tls {
-				pki = newPKI(t)
-				o.serverTLS = pki.server()
-			}
-			r, addr := loopback(t, o)
-			cc := dial(t, addr, pki.client())
-			ctx := context.Background()
-
-			_, err := openStream(t, ctx, cc).Recv()
-			wantRefused(t, err)
-			if !tc.unwrapped {
-				cc.WaitForStateChange(ctx, connectivity.Ready)
-			}
-			_, err = openStream(t, ctx, cc).Recv()
-			wantRefused(t, err)
-
-			if got := r.accepted.Load(); got != tc.wantConnections {
-				t.Errorf("the client made %d connections, want %d", got, tc.wantConnections)
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, cut(tc.text)); diff != "" {
+				t.Errorf("cut (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestTheStatusArrivesBeforeTheClose(t *testing.T) {
-	_, addr := loopback(t, rigOptions{})
-	const workers, rounds = 10, 20
-	var running sync.WaitGroup
-	for range workers {
-		running.Go(func() {
-			for range rounds {
-				cc := dial(t, addr, nil)
-				_, err := openStream(t, context.Background(), cc).Recv()
-				wantRefused(t, err)
-				cc.WaitForStateChange(context.Background(), connectivity.Ready) // closed by the server
-				_ = cc.Close()
+func TestAnOpenGateAdmits(t *testing.T) {
+	opened := newLine(Options{})
+	opened.open()
+	for _, tc := range []struct {
+		name string
+		reg  *ready.Registry
+		mode Mode
+	}{
+		{name: "refuse, after opening", reg: opened.queue.reg, mode: Refuse},
+		{name: "hold, after opening", reg: opened.queue.reg, mode: Hold},
+		{name: "refuse, without a registry", mode: Refuse},
+		{name: "hold, without a registry", mode: Hold},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a, err := New(tc.reg, Options{Mode: tc.mode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			called := false
+			err = a.interceptStream(nil, &fakeServerStream{ctx: t.Context()}, &grpc.StreamServerInfo{FullMethod: sotwADS},
+				func(any, grpc.ServerStream) error { called = true; return nil })
+			if err != nil || !called {
+				t.Errorf("the handler was called: %t, error %v; want it called without one", called, err)
 			}
 		})
 	}
-	running.Wait()
+}
+
+func TestAnOpenGateCostsNoAllocation(t *testing.T) {
+	l := newLine(Options{})
+	l.open()
+	a, err := New(l.queue.reg, Options{Mode: Hold})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	got := testing.AllocsPerRun(100, func() {
+		c, err := a.enter(ctx, sotwADS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.leave()
+	})
+	if got != 0 {
+		t.Errorf("%v allocations per call, want 0", got)
+	}
 }
 
 func TestOnlyEnvoysServicesAreGated(t *testing.T) {
@@ -106,56 +135,6 @@ func TestOnlyEnvoysServicesAreGated(t *testing.T) {
 			&healthpb.HealthCheckRequest{}, &healthpb.HealthCheckResponse{})
 		if status.Code(err) != codes.Unimplemented {
 			t.Errorf("another service: got %v, want UNIMPLEMENTED", err)
-		}
-	})
-}
-
-func TestAConnectionIsClosedOnlyWhenNoOtherCallNeedsIt(t *testing.T) {
-	inBubble(t, rigOptions{}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
-		ctx, endWatch := context.WithCancel(context.Background())
-		watch, err := healthpb.NewHealthClient(cc).Watch(ctx, &healthpb.HealthCheckRequest{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := watch.Recv(); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 { // a stream on a connection that is to be closed is refused too
-			_, err := openStream(t, context.Background(), cc).Recv()
-			wantRefused(t, err)
-			time.Sleep(2 * closeLinger) // the bubble's time
-			if got := cc.GetState(); got != connectivity.Ready {
-				t.Fatalf("the connection is %v while a health watch runs, want READY", got)
-			}
-		}
-		endWatch()
-		time.Sleep(2 * closeLinger)
-		if got := cc.GetState(); got != connectivity.Idle {
-			t.Errorf("the connection is %v after the last call, want IDLE", got)
-		}
-		synctest.Wait()
-		r.admission.conns.mu.Lock()
-		defer r.admission.conns.mu.Unlock()
-		if got := len(r.admission.conns.byAddr); got != 0 {
-			t.Errorf("%d closed connections are still known", got)
-		}
-	})
-}
-
-func TestAConnectionStaysIfTheGateOpensBeforeItsClose(t *testing.T) {
-	handle := func(s adsStream) error { <-s.Context().Done(); return nil }
-	inBubble(t, rigOptions{handle: handle}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		_, err := openStream(t, ctx, cc).Recv()
-		wantRefused(t, err)
-		r.open()
-		openStream(t, ctx, cc)
-		time.Sleep(2 * closeLinger)
-		if got := cc.GetState(); got != connectivity.Ready {
-			t.Errorf("the connection of an admitted stream is %v, want READY", got)
 		}
 	})
 }
@@ -206,37 +185,14 @@ func TestInterceptorsComposeWithTheAdopters(t *testing.T) {
 	})
 }
 
-func TestANilRegistryIsAnOpenGate(t *testing.T) {
-	for _, mode := range []Mode{Refuse, Hold} {
-		a, err := New(nil, Options{Mode: mode})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.pass(context.Background(), nil); err != nil {
-			t.Errorf("%v: got %v, want admission", mode, err)
-		}
-	}
-}
-
-func TestAnAdmittedStreamReachesItsHandler(t *testing.T) {
+func TestUnaryCallsMeetTheGate(t *testing.T) {
 	inBubble(t, rigOptions{}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
+		clusters := clusterservicev3.NewClusterDiscoveryServiceClient(dial())
+		_, err := clusters.FetchClusters(t.Context(), &discoveryv3.DiscoveryRequest{})
+		wantRefused(t, err)
 		r.open()
-		if _, err := openStream(t, context.Background(), dial()).Recv(); !errors.Is(err, io.EOF) {
-			t.Errorf("got %v, want the handler's own end (EOF)", err)
+		if _, err := clusters.FetchClusters(t.Context(), &discoveryv3.DiscoveryRequest{}); err != nil {
+			t.Errorf("with the gate open: %v", err)
 		}
 	})
-}
-
-func TestALongReasonIsCut(t *testing.T) {
-	reg := ready.New("inputs")
-	reg.Tier("inputs").Signal("endpoints")
-	reg.Tier("inputs").Fail("endpoints", errors.New(strings.Repeat("ä", maxReason)))
-	a, err := New(reg, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := status.Convert(a.pass(context.Background(), nil)).Message()
-	if len(text) > maxReason+len("…") || !strings.HasSuffix(text, "…") {
-		t.Errorf("the refusal has %d bytes and ends in %q, want %d and …", len(text), text[len(text)-10:], maxReason)
-	}
 }

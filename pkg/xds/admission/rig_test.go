@@ -3,11 +3,14 @@ package admission
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -23,13 +26,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type adsStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer
+// patience bounds every wait for something that must happen.
+const patience = 30 * time.Second
 
-// rig is an admission in front of a real gRPC server with one xDS service,
-// grpc.health and reflection.
+type (
+	adsStream      = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer
+	deltaAdsStream = discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer
+)
+
+// rig is an admission in front of a real gRPC server with ADS, the cluster
+// service, grpc.health and reflection.
 type rig struct {
 	discoveryv3.UnimplementedAggregatedDiscoveryServiceServer
-	handle func(adsStream) error
+	clusterservicev3.UnimplementedClusterDiscoveryServiceServer
+	rigOptions
 
 	reg       *ready.Registry
 	open      func() // reports the only check: the gate opens
@@ -40,7 +50,11 @@ type rig struct {
 
 type rigOptions struct {
 	Options
-	handle     func(adsStream) error // nil: returns at once
+	// What the services do; nil: return at once.
+	handle      func(adsStream) error
+	handleDelta func(deltaAdsStream) error
+	fetch       func(*discoveryv3.DiscoveryRequest)
+
 	serverTLS  *tls.Config
 	unwrapped  bool // serve without Admission.Listener
 	middleware []grpc.ServerOption
@@ -62,10 +76,8 @@ func (l countingListener) Accept() (net.Conn, error) {
 
 func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
 	t.Helper()
-	r := &rig{reg: ready.New("inputs"), handle: o.handle}
-	if r.handle == nil {
-		r.handle = func(adsStream) error { return nil }
-	}
+	silent := slog.New(slog.DiscardHandler)
+	r := &rig{rigOptions: o, reg: ready.NewWithOptions(ready.Options{Logger: silent}, "inputs")}
 	r.open = r.reg.Tier("inputs").Signal("endpoints")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -78,6 +90,9 @@ func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
 	r.drain = func() { cancel(); <-ended }
 	t.Cleanup(r.drain)
 
+	if o.Logger == nil {
+		o.Logger = silent
+	}
 	var err error
 	if r.admission, err = New(r.reg, o.Options); err != nil {
 		t.Fatal(err)
@@ -88,6 +103,7 @@ func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
 	}
 	server := grpc.NewServer(serverOptions...)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, r)
+	clusterservicev3.RegisterClusterDiscoveryServiceServer(server, r)
 	healthpb.RegisterHealthServer(server, health.NewServer())
 	reflection.Register(server)
 	lis = countingListener{lis, &r.accepted}
@@ -105,7 +121,26 @@ func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
 	return r
 }
 
-func (r *rig) StreamAggregatedResources(s adsStream) error { return r.handle(s) }
+func (r *rig) StreamAggregatedResources(s adsStream) error {
+	if r.handle == nil {
+		return nil
+	}
+	return r.handle(s)
+}
+
+func (r *rig) DeltaAggregatedResources(s deltaAdsStream) error {
+	if r.handleDelta == nil {
+		return nil
+	}
+	return r.handleDelta(s)
+}
+
+func (r *rig) FetchClusters(_ context.Context, request *discoveryv3.DiscoveryRequest) (*discoveryv3.DiscoveryResponse, error) {
+	if r.fetch != nil {
+		r.fetch(request)
+	}
+	return &discoveryv3.DiscoveryResponse{}, nil
+}
 
 // loopback returns a rig on a TCP port and the port's address.
 func loopback(t *testing.T, o rigOptions) (*rig, string) {
@@ -145,8 +180,10 @@ func dial(t *testing.T, target string, clientTLS *tls.Config, options ...grpc.Di
 	return cc
 }
 
+type clientStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesClient
+
 // openStream opens an ADS stream; its first Recv tells how it was met.
-func openStream(t *testing.T, ctx context.Context, cc *grpc.ClientConn) discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesClient {
+func openStream(t *testing.T, ctx context.Context, cc *grpc.ClientConn) clientStream {
 	t.Helper()
 	s, err := discoveryv3.NewAggregatedDiscoveryServiceClient(cc).StreamAggregatedResources(ctx)
 	if err != nil {

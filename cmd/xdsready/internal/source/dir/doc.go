@@ -8,15 +8,19 @@
 // each with its "@type". One file may mix types, so that the rename of one
 // file is one atomic change. Every other field of a DiscoveryResponse
 // (version_info, nonce, …) is accepted and ignored: versions come from content.
-// YAML aliases are refused; JSON is read as the YAML that it is, except that a
-// character beyond \uffff is written as itself, not as two \u escapes. A file
-// has at most 16 MiB and 200 levels.
+// A file is UTF-8 text of at most 16 MiB and 200 levels, without YAML aliases.
+// One that is named .json is read as JSON, all others as YAML.
 //
 // Names ending in .yaml, .yml or .json are read unless they start with a dot.
 // That rule leaves out what editors and tools put beside a file (x.yaml~,
 // .#x.yaml, #x.yaml#, .x.yaml.swp, 4913, x.yaml.tmp, x.yaml.bak) and the
 // ..data and ..2026_… directories of a mounted ConfigMap; the symbolic links
 // to what is in them are followed.
+//
+// Replace a file by renaming a new one over it. A file that is written in place
+// is read when it has come to rest; a writer that pauses for longer than
+// [Options].Debounce is seen half done, and half of a YAML file can be a good
+// one.
 //
 // # Node groups
 //

@@ -1,7 +1,8 @@
 package dir
 
 import (
-	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
@@ -9,30 +10,36 @@ import (
 	"github.com/xdsready/xdsready/pkg/cache"
 )
 
-var errorLine = regexp.MustCompile(`(?s)^f:[1-9]\d*: [^\n]+; [^\n]+$`)
+// faultLine is the form of every fault: file:line: what; what to do.
+var faultLine = regexp.MustCompile(`(?s)^f\.(?:json|yaml):[1-9]\d*: [^\n]+; [^\n]+$`)
 
-// FuzzParseFile: no input makes the parser panic, every fault has a line and
-// says what to do on one line, and parsing is a function: it gives the same
-// versions and faults each time.
-func FuzzParseFile(f *testing.F) {
-	for _, seed := range []string{
-		twoResources,
-		fmt.Sprintf(deepListener, "stat_prefix: x", ""),
-		fmt.Sprintf(deepListener, "", "strict_check_headers: [x]"),
-		header + "- &a {x: 1}\n- *a\n- [[{}]]\n- {\"@type\": 5}\n",
-		header + "- \"@type\": a/google.protobuf.Any\n- \"@type\": a/google.protobuf.Duration\n  value: 1s\n",
-		header + "- \"@type\": a/envoy.service.runtime.v3.Runtime\n  name: r\n  layer: {x: .inf, y: 0o7, z: !!binary aa}\n",
-	} {
-		f.Add([]byte(seed))
+// FuzzParse: no input makes the parser panic, every fault has a line and says
+// what to do on one line, and parsing is a function: it gives the same versions
+// and faults each time.
+func FuzzParse(f *testing.F) {
+	seeds, err := filepath.Glob("testdata/seeds/*")
+	if err != nil || len(seeds) == 0 {
+		f.Fatalf("no seeds: %v", err)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		resources, errs := parseFile("f", data)
+	for _, seed := range seeds {
+		data, err := os.ReadFile(seed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(filepath.Ext(seed) == ".json", data)
+	}
+	f.Fuzz(func(t *testing.T, isJSON bool, data []byte) {
+		name := "f.yaml"
+		if isJSON {
+			name = "f.json"
+		}
+		resources, errs := parseFile(name, data)
 		for _, err := range errs {
-			if !errorLine.MatchString(err.Error()) {
+			if !faultLine.MatchString(err.Error()) {
 				t.Errorf("fault %q: want file:line: what; what to do", err)
 			}
 		}
-		again, errsAgain := parseFile("f", data)
+		again, errsAgain := parseFile(name, data)
 		if !slices.Equal(errs, errsAgain) {
 			t.Errorf("parsed again: %v, want %v", errsAgain, errs)
 		}

@@ -110,8 +110,8 @@ type id struct{ typeURL, name string }
 // layer is the resources of one directory.
 type layer map[id]located
 
-// merge puts the directory's entries together, which are in the order of paths:
-// of two duplicates the same one is always called the second.
+// merge puts the directory's entries together. Those of one layer are in the
+// order of names, so of two duplicates the same one is always called the second.
 func merge(files []parsed, grouping Grouping) (Config, Errors) {
 	config := Config{Groups: map[string][]cache.Resource{}, Defined: map[string]int{}, places: map[string]layer{}}
 	layers := map[string]layer{"": {}}

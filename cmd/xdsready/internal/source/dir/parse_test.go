@@ -1,11 +1,12 @@
 package dir
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // header starts a file so that the first resource is at line 2.
@@ -17,7 +18,7 @@ const twoResources = `{
 		{"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "web", "connectTimeout": "1.5s"},
 		{
 			"@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-			"cluster_name": "web \u00e9 \/ x"
+			"cluster_name": "web \u00e9 \/ \ud83d\ude00"
 		}
 	]
 }`
@@ -25,6 +26,7 @@ const twoResources = `{
 func TestParseFileAccepts(t *testing.T) {
 	tests := []struct {
 		name string
+		file string // "f.yaml" if empty
 		data string
 		want []string
 	}{{
@@ -47,8 +49,19 @@ resources:
 		want: []string{`3 route table "table"`, `6 cluster "web"`},
 	}, {
 		name: "JSON with tabs and escapes",
+		file: "f.json",
 		data: twoResources,
-		want: []string{`4 cluster "web"`, `5 load assignment "web é / x"`},
+		want: []string{`4 cluster "web"`, `5 load assignment "web é / 😀"`},
+	}, {
+		name: "scalars of every JSON kind",
+		file: "f.json",
+		data: `{"resources": [{"@type": "a/envoy.service.runtime.v3.Runtime", "name": "scalars",
+			"layer": {"int": -1, "float": 1.5e3, "big": 12345678901234567890, "yes": true, "none": null, "list": [[], {}]}}]}`,
+		want: []string{`1 runtime layer "scalars"`},
+	}, {
+		name: "JSON in a file for YAML, as far as YAML goes",
+		data: strings.ReplaceAll(twoResources, `\/ \ud83d\ude00`, "/ 😀"),
+		want: []string{`4 cluster "web"`, `5 load assignment "web é / 😀"`},
 	}, {
 		name: "scalars of every YAML kind",
 		data: header + `- "@type": type.googleapis.com/envoy.service.runtime.v3.Runtime
@@ -59,7 +72,7 @@ resources:
 	}}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			resources, errs := parseFile("f", []byte(tt.data))
+			resources, errs := parseFile(cmp.Or(tt.file, "f.yaml"), []byte(tt.data))
 			if errs != nil {
 				t.Fatalf("parseFile: %v", errs)
 			}
@@ -67,7 +80,7 @@ resources:
 			for _, r := range resources {
 				got = append(got, fmt.Sprintf("%d %v", r.line, r.Resource))
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := gocmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("parseFile (-want +got):\n%s", diff)
 			}
 		})
@@ -97,7 +110,6 @@ const deepListener = header + `- "@type": type.googleapis.com/envoy.config.liste
 
 func TestParseFileRefuses(t *testing.T) {
 	const cluster = `- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster` + "\n"
-	const secret = `- "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret` + "\n  name: key\n"
 	tests := []struct {
 		name string
 		data string
@@ -106,6 +118,10 @@ func TestParseFileRefuses(t *testing.T) {
 		{"an empty file", "# nothing\n", []string{`f:1: file is empty; write "resources: []" if it is to hold none`}},
 		{"a syntax error", header + "  - a: b\n c: d\n", []string{`f:3: not valid YAML: did not find expected key; correct the syntax`}},
 		{"a syntax error in a list", header + "- a\nb\n", []string{`f:3: not valid YAML: could not find expected ':'; correct the syntax`}},
+		{"a syntax error after many good lines", header + strings.Repeat("- a: 1\n  b:\n    c: 2\n", 9) + "   d: 3\n" + "- e: 4\n", []string{`f:29: not valid YAML: did not find expected key; correct the syntax`}},
+		{"a quotation without end", header + "- a: 'b\n- c: d\n", []string{`f:2: not valid YAML: found unexpected end of stream; correct the syntax`}},
+		{"a syntax error in a large file, near its line", header + "- a: b\n c: d\n" + strings.Repeat("#", maxSearched), []string{`f:2: not valid YAML: did not find expected '-' indicator; correct the syntax`}},
+		{"a syntax error in a second document", "resources: []\n---\na: {\n", []string{`f:3: not valid YAML: did not find expected node content; correct the syntax`}},
 		{"two documents", "resources: []\n---\nresources: []\n", []string{`f:2: second YAML document in one file; put it into a file of its own`}},
 		{"an alias, which may be a bomb", header + "- &a {x: 1}\n- *a\n", []string{`f:3: YAML aliases are not supported; write the value out`}},
 		{"an unknown alias, without its name", "resources: *secret\n", []string{`f:1: not valid YAML: unknown alias; correct the syntax`}},
@@ -148,7 +164,7 @@ func TestParseFileRefuses(t *testing.T) {
 		{"a list for a mapping", header + cluster + "  name: a\n  load_assignment:\n  - x\n", []string{`f:5: value is of another kind (mapping, list or scalar) than the field; correct it`}},
 		{"an unknown word for an enum", header + cluster + "  name: a\n  type: EDSS\n", []string{`f:4: field type: value is not of type enum; correct it`}},
 		{"a field twice", header + cluster + "  name: a\n  name: b\n", []string{`f:4: field "name" is set twice; remove one`}},
-		{"a type twice", header + "  " + strings.TrimSpace(cluster) + "\n    \"@type\": x\n", []string{`f:3: unknown field "@type"; correct its name or remove it`}},
+		{"a type twice", header + "  " + strings.TrimSpace(cluster) + "\n    \"@type\": x\n", []string{`f:3: "@type" is set twice; remove one`}},
 		{"two of a oneof", header + cluster + "  name: a\n  type: EDS\n  cluster_type: {name: x}\n", []string{`f:5: field "cluster_type" and another one of envoy.config.cluster.v3.Cluster.cluster_discovery_type are set; keep one`}},
 		{"an own tag", header + cluster + "  name: !mine a\n", []string{`f:3: unknown YAML tag; remove it`}},
 		{"a wrong tag", header + cluster + "  name: !!int a\n", []string{`f:3: value does not fit its YAML tag; remove the tag`}},
@@ -187,18 +203,58 @@ func TestParseFileRefuses(t *testing.T) {
 			[]string{`f:6: message has no "@type"; add one`},
 		},
 		{
-			"a value in a secret, unquoted", header + secret + "  tls_certificate:\n    private_key:\n      inline_string: 112233445566\n",
-			[]string{`f:6: unknown field or wrong value in a secret; compare with Envoy's reference`},
+			"a packed type twice", header + cluster + "  name: a\n  typed_extension_protocol_options:\n    x:\n      '@type': a/google.protobuf.Any\n      '@type': b\n",
+			[]string{`f:7: "@type" is set twice; remove one`},
 		},
-		{
-			"a key that became a field of a secret", header + secret + "  MIIEvQIBADANBgkqhkiG9w0: x\n",
-			[]string{`f:4: unknown field or wrong value in a secret; compare with Envoy's reference`},
-		},
+		{"a map's key twice", header + cluster + "  name: a\n  metadata: {filter_metadata: {a: {x: 1,\n    x: 2}}}\n", []string{`f:5: key "x" is set twice; remove one`}},
+		{"a type that is none", header + "- \"@type\": Cluster\n", []string{`f:2: "@type" is not the name of a type; write one such as type.googleapis.com/envoy.config.cluster.v3.Cluster`}},
+		{"bytes that are not UTF-8", header + "# caf\xe9\n", []string{`f:2: not UTF-8 text; save the file as UTF-8`}},
+		{"a control character", header + "- \x01\n", []string{`f:2: control character; remove it`}},
+		{"a tab in the indentation", header + "\t- a\n", []string{`f:2: not valid YAML: found character that cannot start any token; correct the syntax`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, errs := parseFile("f", []byte(tt.data))
-			if diff := cmp.Diff(tt.want, errs.Lines()); diff != "" {
+			if diff := gocmp.Diff(tt.want, errs.Lines()); diff != "" {
+				t.Errorf("parseFile(%.400q) (-want +got):\n%s", tt.data, diff)
+			}
+		})
+	}
+}
+
+func TestParseFileRefusesJSON(t *testing.T) {
+	tests := []struct {
+		name string
+		data string
+		want []string
+	}{
+		{"an empty file", "", []string{`f.json:1: not valid JSON: unexpected end of JSON input; correct the syntax`}},
+		{"a cut file", "{\n\"resources\": [\n", []string{`f.json:2: not valid JSON: unexpected end of JSON input; correct the syntax`}},
+		{"a comma too many", "{\n\"resources\": [],\n}\n", []string{`f.json:3: not valid JSON: invalid character '}' looking for beginning of object key string; correct the syntax`}},
+		{"YAML", "resources: []\n", []string{`f.json:1: not valid JSON: invalid character 'r' looking for beginning of value; correct the syntax`}},
+		{"a second text", "{}\n{}\n", []string{`f.json:2: not valid JSON: invalid character '{' after top-level value; correct the syntax`}},
+		{"bytes that are not UTF-8", "{\n\"\xff\": 1}", []string{`f.json:2: not UTF-8 text; save the file as UTF-8`}},
+		{"a file too deep", strings.Repeat("[", 300) + strings.Repeat("]", 300), []string{`f.json:1: nested more than 200 levels deep; flatten it`}},
+		{"a file much too deep", strings.Repeat("[", 1<<20), []string{`f.json:1: not valid JSON: invalid character '[' exceeded max depth; correct the syntax`}},
+		{"a list at the top", "[\n]", []string{`f.json:1: not a DiscoveryResponse: a mapping is expected; put the resources into a list under "resources:"`}},
+		{
+			"faults of fields, at their lines",
+			strings.ReplaceAll(twoResources, `"connectTimeout": "1.5s"`, "\n\"connectTimeout\": \"-1s\",\n\"lb_policy\": 99"),
+			[]string{
+				`f.json:5: connectTimeout: value must be greater than 0s; correct it`,
+				`f.json:6: lb_policy: value must be one of the defined enum values; correct it`,
+			},
+		},
+		{
+			"a field twice",
+			strings.ReplaceAll(twoResources, `"connectTimeout": "1.5s"`, "\n\"name\": \"x\""),
+			[]string{`f.json:5: field "name" is set twice; remove one`},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, errs := parseFile("f.json", []byte(tt.data))
+			if diff := gocmp.Diff(tt.want, errs.Lines()); diff != "" {
 				t.Errorf("parseFile(%.400q) (-want +got):\n%s", tt.data, diff)
 			}
 		})

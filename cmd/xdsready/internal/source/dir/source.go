@@ -19,13 +19,14 @@ import (
 type Options struct {
 	// Grouping divides the directory into node groups; "" means [All].
 	Grouping Grouping
-	// Debounce is the time from the first event of a burst until the directory
-	// is read, so that files changed together are taken together. Later events
-	// do not extend it. 0 means 50 ms.
+	// Debounce is how long nothing must happen before a change is read, so that
+	// files changed together are taken together. A directory that does not come
+	// to rest is read after ten times that. 0 means 50 ms.
 	Debounce time.Duration
 	// Rescan is the time between reads that no event asks for. They find what
-	// inotify does not tell: changes on network file systems, and those made
-	// through a parent directory that was itself replaced. 0 means 30 s.
+	// inotify does not tell: changes on network file systems, changes of what a
+	// symbolic link leads to elsewhere, and all changes when the system has no
+	// inotify watches left, which is logged. 0 means 30 s.
 	Rescan time.Duration
 	// Logger gets what cannot be returned; nil means slog.Default().
 	Logger *slog.Logger
@@ -39,14 +40,16 @@ type Update struct {
 }
 
 // Source follows a directory. The way of a change is: inotify event, debounce,
-// read of the whole directory, krt collection of raw files, krt collection of
-// parsed files, krt singleton of the Update, [Source.Updates]. A file is parsed
-// again only if its bytes have changed, and an Update is sent only if it
-// differs from the one before.
+// read of the whole directory, krt collection of that one state, krt singleton
+// of the Update made of it, [Source.Updates]. A file is parsed again only if its
+// bytes have changed, and an Update is sent only if it differs from the one
+// before.
 //
-// It does not use istio's krt/files, which polls nothing either but drops a
-// change that it cannot parse with a log line, passes no file names to the
-// parser, and does not recover from the loss of the directory or of an event.
+// The state is one object of its collection, not one for each file, because krt
+// computes from the newest state of each object: with the queue behind by one
+// change, files of two states would meet in one Update. Istio's krt/files has
+// an object per file; it also drops a change that it cannot parse with a log
+// line and does not recover from the loss of the directory or of an event.
 //
 // All methods are safe for concurrent use.
 type Source struct {
@@ -112,46 +115,31 @@ func (s *Source) WaitUntilSynced(stop <-chan struct{}) bool {
 	}
 }
 
-// Run follows the directory until ctx is done and then returns nil. It returns
-// an error at once if the directory cannot be watched and read at the start.
-// From then on losing the directory is a fault like others: it is reported in
-// an Update, and healed by the directory's return. Run is called once.
+// Run follows the directory until ctx is done and then returns nil. Losing the
+// directory is a fault like others: it is reported in an Update, and healed by
+// the directory's return. The error is that of a working directory that cannot
+// be found. Run is called once.
 //
 // The goroutines of krt end with ctx too, but krt does not let anybody wait for
 // them; one may be about to replace an unread Update when Run returns.
 func (s *Source) Run(ctx context.Context) error {
-	w, err := newWatcher(s.path, s.options.Grouping)
+	w, err := newWatcher(s.path, s.options)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	entries, err := w.scan()
-	if err != nil {
-		return err
-	}
+	defer w.close()
 
 	stop := krt.WithStop(ctx.Done())
-	files := krt.NewStaticCollection(nil, entries, stop, krt.WithName("dir/files"))
-	parsedFiles := krt.NewCollection(files, func(_ krt.HandlerContext, e entry) *parsed {
-		p := parse(e)
-		return &p
-	}, stop, krt.WithName("dir/parsed"))
-	// One collection below this one, changed in one batch: no Update can mix
-	// two states of the directory.
+	states := krt.NewStaticCollection(nil, []state{w.read()}, stop, krt.WithName("dir/state"))
+	var files memo // used by the one goroutine of the singleton
 	update := krt.NewSingleton(func(kctx krt.HandlerContext) *Update {
-		config, errs := merge(krt.Fetch(kctx, parsedFiles), s.options.Grouping)
+		config, errs := merge(files.parse(*krt.FetchOne(kctx, states)), s.options.Grouping)
 		return &Update{config, errs}
 	}, stop, krt.WithName("dir/config"))
 	s.handled = update.Register(func(e krt.Event[Update]) { s.publish(e.Latest()) })
 	close(s.listed)
 
-	follow(ctx, w, s.options, func() {
-		entries, err := w.scan()
-		if err != nil {
-			entries = []entry{{path: s.path, err: reason(err)}}
-		}
-		files.Reset(entries)
-	})
+	w.follow(ctx, func() { states.Reset([]state{w.read()}) })
 	return nil
 }
 
@@ -165,6 +153,15 @@ func (s *Source) publish(u Update) {
 	s.updates <- u
 }
 
+// state is what was read of the directory at one moment.
+type state []entry
+
+// ResourceName is the key of the one state in its krt collection.
+func (state) ResourceName() string { return "directory" }
+
+// Equals keeps files that were only touched from being put together again.
+func (s state) Equals(o state) bool { return slices.EqualFunc(s, o, entry.equal) }
+
 // ResourceName is the key of the one Update in its krt collection.
 func (Update) ResourceName() string { return "config" }
 
@@ -172,19 +169,8 @@ func (Update) ResourceName() string { return "config" }
 // new Update.
 func (u Update) Equals(o Update) bool {
 	return slices.Equal(u.Errors, o.Errors) &&
-		u.Config.Files == o.Config.Files && u.Config.Resources == o.Config.Resources &&
+		u.Config.Files == o.Config.Files && maps.Equal(u.Config.Defined, o.Config.Defined) &&
 		maps.EqualFunc(u.Config.Groups, o.Config.Groups, func(a, b []cache.Resource) bool {
 			return slices.EqualFunc(a, b, cache.Resource.Equal)
-		})
-}
-
-// ResourceName is the key of the parsed file in its krt collection.
-func (p parsed) ResourceName() string { return p.path }
-
-// Equals compares content and lines: a fault found later names them.
-func (p parsed) Equals(o parsed) bool {
-	return p.path == o.path && p.group == o.group && p.isDir == o.isDir && slices.Equal(p.errs, o.errs) &&
-		slices.EqualFunc(p.resources, o.resources, func(a, b located) bool {
-			return a.Equal(b.Resource) && a.line == b.line
 		})
 }
