@@ -76,7 +76,7 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context) error {
-	reg := ready.New()
+	reg := ready.New("inputs", "snapshot")
 	ctx = reg.WithDrain(ctx, 5*time.Second)
 	kubeconfig, err := config.GetConfig()
 	if err != nil {

@@ -65,7 +65,7 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context) error {
-	reg := ready.New()
+	reg := ready.New("snapshot")
 	ctx = reg.WithDrain(ctx, 5*time.Second)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return reg.Start(ctx) })
@@ -79,18 +79,17 @@ func run(ctx context.Context) error {
 
 // follow stores what the service registry knows, once a second until ctx ends.
 func follow(ctx context.Context, snapshots cache.SnapshotCache, reg *ready.Registry) {
-	fetched := reg.Tier("inputs").Signal("backends")
 	snapshot := reg.Tier("snapshot").Snapshot("xds")
 	for ; ctx.Err() == nil; wait(ctx, time.Second) {
+		stored := snapshot.Begin()
 		backends, version, err := fetch(ctx)
 		if err != nil {
-			reg.Tier("inputs").Fail("backends", err)
+			reg.Tier("snapshot").Fail("xds", err)
 			slog.Error("asking for backends", "error", err)
 			continue
 		}
-		fetched()
-		stored := snapshot.Begin()
 		if err := store(ctx, snapshots, backends, version); err != nil {
+			reg.Tier("snapshot").Fail("xds", err)
 			slog.Error("storing a snapshot", "error", err)
 			continue
 		}

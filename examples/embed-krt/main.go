@@ -3,10 +3,10 @@
 // collections.
 //
 // It is here twice. In before/ the probe says only that the process is up, and
-// a proxy that connects before the collections have synced waits in silence.
-// With the gate, /readyz is red until a snapshot of the synced collections has
-// been stored, also in an empty cluster; proxies are refused so long; and both
-// name the collection that is missing.
+// a proxy that connects before the collections have synced is told that there
+// are no clusters. With the gate, /readyz is red until a snapshot of the synced
+// collections has been stored, also in an empty cluster; proxies are refused so
+// long; and both name the collection that is missing.
 package main
 
 import (
@@ -61,7 +61,7 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context) error {
-	reg := ready.New()
+	reg := ready.New("inputs", "snapshot")
 	ctx = reg.WithDrain(ctx, 5*time.Second)
 	kubeClient, err := kube.NewClient(kube.BuildClientCmd(*kubeconfig, ""), "")
 	if err != nil {

@@ -2,6 +2,8 @@ package cache
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
@@ -11,20 +13,24 @@ import (
 // its SnapshotCache. Each type's version is [Snapshot.Version], and the map of
 // resource versions, which go-control-plane uses for delta, is filled with ours,
 // so that it does not hash everything again. The messages are shared and must
-// not be changed.
+// not be changed. If a resource has a TTL, the SnapshotCache must be one that
+// sends heartbeats.
 //
 // A type without resources has the version of nothing and not "", which
 // go-control-plane would take for "this proxy is up to date": it would leave
 // the proxy without an answer, where "there are none" is one.
 func (s *Snapshot) ToGoControlPlane() *cachev3.Snapshot {
 	out := &cachev3.Snapshot{VersionMap: make(map[string]map[string]string)}
-	for typeURL := range kinds {
+	for _, typeURL := range AllTypes() {
 		resources := s.Resources(typeURL)
 		items := make(map[string]types.ResourceWithTTL, len(resources))
 		versions := make(map[string]string, len(resources))
 		for _, r := range resources {
-			items[r.name] = types.ResourceWithTTL{Resource: r.Message()}
-			versions[r.name] = r.version.String()
+			item := types.ResourceWithTTL{Resource: r.Message()}
+			if ttl := r.ttl; ttl > 0 {
+				item.TTL = &ttl
+			}
+			items[r.name], versions[r.name] = item, r.version.String()
 		}
 		out.Resources[cachev3.GetResponseType(typeURL)] = cachev3.Resources{
 			Version: s.Version(typeURL).String(),
@@ -37,11 +43,12 @@ func (s *Snapshot) ToGoControlPlane() *cachev3.Snapshot {
 
 // FromGoControlPlane builds a Snapshot of the resources of a go-control-plane
 // one, for a program that computes such snapshots and wants their closure,
-// placeholders and content versions. The versions it carries are not taken.
+// placeholders and content versions. TTLs are kept. Versions are not: ours come
+// from the content.
 //
-// Besides the errors of [NewResource] and [Build] it returns one for what a
-// Snapshot cannot hold: a resource with a TTL, and go-control-plane's
-// RateLimitConfig, which no Envoy asks for.
+// The errors are those of [Build], and those of [NewResource] for the first
+// resource that has one. A RateLimitConfig, which go-control-plane carries and
+// no Envoy asks for, always has.
 func FromGoControlPlane(in cachev3.ResourceSnapshot, o Options) (*Snapshot, error) {
 	var resources []Resource
 	for responseType := range types.UnknownType {
@@ -49,13 +56,14 @@ func FromGoControlPlane(in cachev3.ResourceSnapshot, o Options) (*Snapshot, erro
 		if err != nil {
 			return nil, err
 		}
-		for name, item := range in.GetResourcesAndTTL(typeURL) {
-			if item.TTL != nil {
-				return nil, fmt.Errorf("%s %q has a TTL of %v, which a Snapshot cannot hold", Kind(typeURL), name, *item.TTL)
-			}
-			r, err := NewResource(item.Resource)
+		items := in.GetResourcesAndTTL(typeURL)
+		for _, name := range slices.Sorted(maps.Keys(items)) {
+			r, err := NewResource(items[name].Resource)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("resource %q of %s: %w", name, typeURL, err)
+			}
+			if ttl := items[name].TTL; ttl != nil {
+				r = r.WithTTL(*ttl)
 			}
 			resources = append(resources, r)
 		}

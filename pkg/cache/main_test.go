@@ -42,38 +42,38 @@ func grpcService(cluster string) *corev3.GrpcService {
 	}}
 }
 
-func pack(t testing.TB, m proto.Message) *anypb.Any {
-	t.Helper()
+func pack(tb testing.TB, m proto.Message) *anypb.Any {
+	tb.Helper()
 	packed, err := anypb.New(m)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return packed
 }
 
-func resource(t testing.TB, m proto.Message) Resource {
-	t.Helper()
+func resource(tb testing.TB, m proto.Message) Resource {
+	tb.Helper()
 	r, err := NewResource(m)
 	if err != nil {
-		t.Fatalf("NewResource(%s) = %v", m.ProtoReflect().Descriptor().Name(), err)
+		tb.Fatalf("NewResource(%s) = %v", m.ProtoReflect().Descriptor().Name(), err)
 	}
 	return r
 }
 
-func resources(t testing.TB, messages ...proto.Message) []Resource {
-	t.Helper()
+func resources(tb testing.TB, messages ...proto.Message) []Resource {
+	tb.Helper()
 	var all []Resource
 	for _, m := range messages {
-		all = append(all, resource(t, m))
+		all = append(all, resource(tb, m))
 	}
 	return all
 }
 
-func build(t testing.TB, o Options, messages ...proto.Message) *Snapshot {
-	t.Helper()
-	s, err := Build(resources(t, messages...), o)
+func build(tb testing.TB, o Options, messages ...proto.Message) *Snapshot {
+	tb.Helper()
+	s, err := Build(resources(tb, messages...), o)
 	if err != nil {
-		t.Fatalf("Build = %v", err)
+		tb.Fatalf("Build = %v", err)
 	}
 	return s
 }
@@ -89,22 +89,36 @@ func edsCluster(name, service string) *clusterv3.Cluster {
 func staticCluster(name string) *clusterv3.Cluster { return &clusterv3.Cluster{Name: name} }
 
 // tlsCluster needs a secret, fetched from source.
-func tlsCluster(t testing.TB, name, secret string, source *corev3.ConfigSource) *clusterv3.Cluster {
-	return &clusterv3.Cluster{Name: name, TransportSocket: tlsSocket(t, secret, source)}
+func tlsCluster(tb testing.TB, name, secret string, source *corev3.ConfigSource) *clusterv3.Cluster {
+	tb.Helper()
+	return &clusterv3.Cluster{Name: name, TransportSocket: tlsSocket(tb, secret, source)}
 }
 
-func tlsSocket(t testing.TB, secret string, source *corev3.ConfigSource) *corev3.TransportSocket {
+func tlsSocket(tb testing.TB, secret string, source *corev3.ConfigSource) *corev3.TransportSocket {
+	tb.Helper()
 	upstream := &tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: secret, SdsConfig: source}},
 	}}
 	return &corev3.TransportSocket{
 		Name:       "tls",
-		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(t, upstream)},
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(tb, upstream)},
 	}
 }
 
 func assignment(name string) *endpointv3.ClusterLoadAssignment {
 	return &endpointv3.ClusterLoadAssignment{ClusterName: name}
+}
+
+// internalAssignment has one endpoint, an internal listener.
+func internalAssignment(name, listener string) *endpointv3.ClusterLoadAssignment {
+	address := &corev3.Address{Address: &corev3.Address_EnvoyInternalAddress{EnvoyInternalAddress: &corev3.EnvoyInternalAddress{
+		AddressNameSpecifier: &corev3.EnvoyInternalAddress_ServerListenerName{ServerListenerName: listener},
+	}}}
+	return &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{
+		LbEndpoints: []*endpointv3.LbEndpoint{{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address}},
+		}},
+	}}}
 }
 
 func secret(name, key string) *tlsv3.Secret {
@@ -126,11 +140,12 @@ func toCluster(name string) *routev3.RouteAction {
 }
 
 // listener has one filter chain with one network filter.
-func listener(t testing.TB, name string, filter proto.Message) *listenerv3.Listener {
+func listener(tb testing.TB, name string, filter proto.Message) *listenerv3.Listener {
+	tb.Helper()
 	return &listenerv3.Listener{Name: name, FilterChains: []*listenerv3.FilterChain{{
 		Filters: []*listenerv3.Filter{{
 			Name:       "filter",
-			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(t, filter)},
+			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(tb, filter)},
 		}},
 	}}}
 }

@@ -2,10 +2,13 @@ package cache
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -22,6 +25,10 @@ import (
 )
 
 func TestNewResourceTypes(t *testing.T) {
+	untested := make(map[string]bool)
+	for _, typeURL := range AllTypes() {
+		untested[typeURL] = true
+	}
 	for _, tt := range []struct {
 		message proto.Message
 		typeURL string
@@ -38,6 +45,7 @@ func TestNewResourceTypes(t *testing.T) {
 		{&runtimev3.Runtime{Name: "n"}, resourcev3.RuntimeType, "runtime layer"},
 	} {
 		t.Run(tt.kind, func(t *testing.T) {
+			delete(untested, tt.typeURL)
 			r := resource(t, tt.message)
 			if r.TypeURL() != tt.typeURL || r.Name() != "n" {
 				t.Errorf("type and name = %s, %s, want %s, n", r.TypeURL(), r.Name(), tt.typeURL)
@@ -52,6 +60,31 @@ func TestNewResourceTypes(t *testing.T) {
 			again, err := NewResourceFromAny(r.Any())
 			if err != nil || !again.Equal(r) {
 				t.Errorf("NewResourceFromAny(Any()) = %v, %v, want the same resource", again.Version(), err)
+			}
+		})
+	}
+	if len(untested) > 0 {
+		t.Errorf("AllTypes() has types that no row makes: %v", untested)
+	}
+}
+
+func TestTTL(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		ttl, want time.Duration
+	}{
+		{"is kept", time.Minute, time.Minute},
+		{"zero is for ever", 0, 0},
+		{"less than zero is for ever", -time.Second, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			plain := resource(t, staticCluster("c"))
+			timed := plain.WithTTL(tt.ttl)
+			if timed.TTL() != tt.want || plain.TTL() != 0 {
+				t.Errorf("WithTTL(%v).TTL() = %v, want %v; the original has %v, want 0s", tt.ttl, timed.TTL(), tt.want, plain.TTL())
+			}
+			if timed.Equal(plain) != (tt.want == 0) {
+				t.Errorf("WithTTL(%v) equals the original: %t", tt.ttl, timed.Equal(plain))
 			}
 		})
 	}
@@ -105,14 +138,15 @@ func TestNewResourceFromAnyRefuses(t *testing.T) {
 }
 
 // nested holds a map in an Any in an Any, as filters with metadata do.
-func nested(t testing.TB, anyOf func(proto.Message) *anypb.Any) *corev3.TypedExtensionConfig {
+func nested(tb testing.TB, anyOf func(proto.Message) *anypb.Any) *corev3.TypedExtensionConfig {
+	tb.Helper()
 	fields := make(map[string]any)
 	for i := range 10 {
 		fields[fmt.Sprint("key", i)] = i
 	}
 	values, err := structpb.NewStruct(fields)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	inner := &corev3.Metadata{TypedFilterMetadata: map[string]*anypb.Any{"a": anyOf(values), "b": anyOf(values)}}
 	return &corev3.TypedExtensionConfig{Name: "x", TypedConfig: anyOf(inner)}
@@ -121,7 +155,7 @@ func nested(t testing.TB, anyOf func(proto.Message) *anypb.Any) *corev3.TypedExt
 func TestNestedAnysGetOneVersion(t *testing.T) {
 	versions, encodings := make(map[Version]bool), make(map[string]bool)
 	for range 200 {
-		m := nested(t, func(m proto.Message) *anypb.Any { return pack(t, m) })
+		m := nested(t, anyNew(t))
 		outer, err := deterministic.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -152,10 +186,10 @@ func TestNewResourceLeavesItsArgumentAlone(t *testing.T) {
 		t.Error("NewResource changed the message")
 	}
 	m.Name = "changed"
-	if got := r.Message().(*corev3.TypedExtensionConfig).GetName(); got != "x" {
-		t.Errorf("a later change of the message reached the resource: name %q", got)
+	if proto.Equal(r.Message(), m) {
+		t.Error("a later change of the message reached the resource")
 	}
-	if !r.Equal(resource(t, nested(t, func(m proto.Message) *anypb.Any { return pack(t, m) }))) {
+	if !r.Equal(resource(t, nested(t, anyNew(t)))) {
 		t.Error("another order of map entries made another resource")
 	}
 }
@@ -170,28 +204,50 @@ func reverseFields(encoded []byte) (reversed []byte) {
 	return reversed
 }
 
-func TestUnlinkedAnyKeepsItsBytes(t *testing.T) {
-	unlinked := &anypb.Any{TypeUrl: "type.googleapis.com/no.Such", Value: []byte{0xff, 1, 2}}
-	r := resource(t, &corev3.TypedExtensionConfig{Name: "x", TypedConfig: unlinked})
-	got := r.Message().(*corev3.TypedExtensionConfig).GetTypedConfig()
-	if !proto.Equal(got, unlinked) {
-		t.Errorf("typed_config = %v, want %v", got, unlinked)
+func TestAnyThatStaysAsItIs(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		packed *anypb.Any
+	}{
+		{"of a type that is not linked", &anypb.Any{TypeUrl: "type.googleapis.com/no.Such", Value: []byte{0xff, 1, 2}}},
+		{"empty, which Envoy takes for a config without settings", &anypb.Any{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &corev3.TypedExtensionConfig{Name: "x", TypedConfig: tt.packed}
+			if r := resource(t, m); !proto.Equal(r.Message(), m) {
+				t.Errorf("Message() = %v, want %v", r.Message(), m)
+			}
+		})
 	}
 }
 
 func TestResourceNeverShowsContent(t *testing.T) {
 	const key = "BEGIN-PRIVATE-KEY"
 	r := resource(t, secret("tls", key))
+	snapshot := build(t, Options{}, secret("tls", key))
+	kept := build(t, Options{Previous: build(t, Options{}, tlsCluster(t, "c", "tls", ads()), secret("tls", key))}, tlsCluster(t, "c", "tls", ads()))
+	var store Store
+	store.Set("group", snapshot)
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("text", "resource", r, "all", []Resource{r})
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("json", "resource", r, "all", []Resource{r})
-	hidden := struct{ inner Resource }{r}
-	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		fmt.Fprintf(&log, format+"\n", r)
-		fmt.Fprintf(&log, format+"\n", &r)
-		fmt.Fprintf(&log, format+"\n", hidden)
+	for _, value := range []any{
+		r, &r, []Resource{r}, map[string]Resource{"r": r}, struct{ inner Resource }{r}, struct{ Outer *Resource }{&r},
+		snapshot, *snapshot, kept, kept.Withheld(), Diff(nil, snapshot), &store,
+	} {
+		slog.New(slog.NewTextHandler(&log, nil)).Info("text", "value", value)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("json", "value", value)
+		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&log, format+"\n", value)
+		}
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Write(encoded)
 	}
-	for _, form := range []string{key, fmt.Sprintf("%x", key), strings.Trim(fmt.Sprintf("%d", []byte(key)), "[]")} {
+	for _, form := range []string{
+		key, fmt.Sprintf("%x", key), fmt.Sprintf("%X", key), strings.Trim(fmt.Sprintf("%d", []byte(key)), "[]"),
+		base64.StdEncoding.EncodeToString([]byte(key)),
+	} {
 		if strings.Contains(log.String(), form) {
 			t.Errorf("the key is shown as %q in:\n%s", form, log.String())
 		}
@@ -207,22 +263,40 @@ func TestKind(t *testing.T) {
 	}
 }
 
-func TestContentVersion(t *testing.T) {
-	a, b := resource(t, staticCluster("a")), resource(t, staticCluster("b"))
-	versions := map[string]Version{
-		"nothing": ContentVersion(nil),
-		"a":       ContentVersion([]Resource{a}),
-		"b":       ContentVersion([]Resource{b}),
-		"a and b": ContentVersion([]Resource{a, b}),
+// FuzzNewResourceFromAny: whatever arrives is refused with an error, or becomes
+// a resource that is what it is made of: made of its own encoding, it is the
+// same.
+func FuzzNewResourceFromAny(f *testing.F) {
+	for _, m := range []proto.Message{
+		staticCluster("c"),
+		secret("s", "key"),
+		nested(f, anyNew(f)),
+		tlsCluster(f, "c", "tls", api()),
+		routeTable("r", toCluster("c")),
+		listener(f, "l", rds("r", ads())),
+	} {
+		packed := pack(f, m)
+		f.Add(packed.GetTypeUrl(), packed.GetValue())
 	}
-	if got, want := ContentVersion([]Resource{b, a}), versions["a and b"]; got != want {
-		t.Errorf("another order gives %v, want %v", got, want)
-	}
-	distinct := make(map[Version]bool)
-	for _, v := range versions {
-		distinct[v] = true
-	}
-	if len(distinct) != len(versions) {
-		t.Errorf("different sets share a version: %v", cmp.Diff(versions, nil))
-	}
+	f.Fuzz(func(t *testing.T, typeURL string, value []byte) {
+		given := &anypb.Any{TypeUrl: typeURL, Value: value}
+		before := proto.Clone(given)
+		r, err := NewResourceFromAny(given)
+		if !proto.Equal(given, before) {
+			t.Fatal("NewResourceFromAny changed its argument")
+		}
+		if err != nil {
+			return
+		}
+		again, err := NewResourceFromAny(r.Any())
+		if err != nil || !again.Equal(r) {
+			t.Fatalf("NewResourceFromAny(%v.Any()) = %v, %v, want the same resource", r, again, err)
+		}
+		if diff := cmp.Diff(r.references, again.references, cmp.AllowUnexported(references{}, target{}, key{})); diff != "" {
+			t.Fatalf("%v made of its own encoding refers to others (-want +got):\n%s", r, diff)
+		}
+		if _, err := Build([]Resource{r}, Options{}); err != nil {
+			t.Fatalf("Build of %v = %v", r, err)
+		}
+	})
 }

@@ -3,13 +3,6 @@ package cache
 import (
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	// Linked in so that what they refer to is found in resources that arrive
-	// packed, whatever else the program links. The TLS transport sockets are
-	// linked by the package of Secret.
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/aggregate/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 )
 
 // rule says what a string field, or a list of strings, names.

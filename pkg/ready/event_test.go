@@ -108,28 +108,28 @@ func TestEventHookMayCallTheRegistry(t *testing.T) {
 	}
 }
 
-// A panic of the hook is the program's own; where it survives it, as in a
-// handler of net/http, later events are still told.
+// A hook that panics is logged, and neither the reporter nor later events
+// notice.
 func TestEventHookThatPanics(t *testing.T) {
 	var told []string
-	options := quiet()
-	options.OnEvent = func(e ready.Event) {
-		told = append(told, fmt.Sprintf("%s %s%s", e.Kind, e.Check, e.To))
-		if e.Check == "first" {
-			panic("in the hook")
-		}
-	}
-	r := ready.NewWithOptions(options, "inputs")
+	var log bytes.Buffer
+	r := ready.NewWithOptions(ready.Options{
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		OnEvent: func(e ready.Event) {
+			told = append(told, fmt.Sprintf("%s %s%s", e.Kind, e.Check, e.To))
+			if e.Check == "first" {
+				panic("in the hook")
+			}
+		},
+	}, "inputs")
 	first, second := r.Tier("inputs").Signal("first"), r.Tier("inputs").Signal("second")
-	func() {
-		defer func() { _ = recover() }()
-		first()
-	}()
+	first()
 	second()
 	want := []string{"check firstsynced", "check secondsynced", "tier synced", "phase ready"}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
+	wantText(t, "the log", log.String(), `level=ERROR msg="the readiness event hook failed" error="panic: in the hook"`)
 }
 
 // Events of many goroutines are delivered one at a time and none is lost.

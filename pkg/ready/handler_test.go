@@ -69,10 +69,11 @@ func TestProbesOfUnknownAndEmptyTiers(t *testing.T) {
 		r.Tier("inputs").Signal("a")()
 		r.Tier("typo").Signal("b", ready.Eager())()
 		r.Tier("empty typo")
+		r.Tier("pending typo").Signal("c")
 		start(t, r)
 		golden(t, "unknown.txt", "probes say why, where the checks do not: a tier without checks, tiers that New was not given",
 			transcript(r, "/readyz", "/readyz?verbose", "/readyz/krt", "/readyz/typo", "/readyz/typo/b", "/readyz/typo?format=json",
-				"/readyz/empty%20typo", "/readyz?exclude=krt", "/readyz/krt?exclude=krt", "/startupz?verbose"))
+				"/readyz/empty%20typo", "/readyz/pending%20typo", "/readyz?exclude=krt", "/readyz?exclude=", "/readyz/krt?exclude=krt", "/startupz?verbose"))
 	})
 }
 

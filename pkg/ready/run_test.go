@@ -18,13 +18,15 @@ func TestStartTwiceIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := ready.NewWithOptions(quiet())
 		stop := start(t, r)
-		if err := r.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "already started") {
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Start(over); err == nil || !strings.Contains(err.Error(), "already started") {
 			t.Errorf("the second Start = %v, want an error that says so", err)
 		}
 		if err := stop(); err != nil {
 			t.Errorf("the first Start = %v, want nil", err)
 		}
-		if err := r.Start(t.Context()); err == nil {
+		if err := r.Start(over); err == nil {
 			t.Error("Start after the end of a run = nil, want an error")
 		}
 	})
@@ -170,6 +172,13 @@ func TestNoDeadline(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A manager must start it on every replica: followers serve proxies too.
+func TestRegistryNeedsNoLeader(t *testing.T) {
+	if ready.NewWithOptions(quiet()).NeedLeaderElection() {
+		t.Error("NeedLeaderElection() = true, want false")
 	}
 }
 

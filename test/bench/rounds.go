@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"testing"
 	"time"
 )
 
@@ -69,6 +71,14 @@ func perCall(length time.Duration, loop func(n int)) subject {
 			n *= 2
 		}
 	}
+}
+
+// allocationsPerCall returns how many allocations one call of something takes.
+// Those that loop makes for itself do not count.
+func allocationsPerCall(loop func(n int)) float64 {
+	const calls = 100
+	allocations := func(n int) float64 { return testing.AllocsPerRun(10, func() { loop(n) }) }
+	return math.Round((allocations(1+calls) - allocations(1)) / calls)
 }
 
 // progress says on standard error what is being measured.

@@ -89,6 +89,22 @@ func TestAlternateMeasuresEachOnceARoundAndReturnsMedians(t *testing.T) {
 	}
 }
 
+func TestAllocationsPerCallLeavesOutThoseOfTheLoop(t *testing.T) {
+	var kept any
+	got := allocationsPerCall(func(n int) {
+		for range 60 {
+			kept = new([512]byte)
+		}
+		for range n {
+			kept = new([64]byte)
+			kept = new([128]byte)
+		}
+	})
+	if got != 2 {
+		t.Errorf("got %v, want the 2 of a call (the last was %T)", got, kept)
+	}
+}
+
 func TestPercentile(t *testing.T) {
 	hundred := make([]float64, 100)
 	for i := range hundred {

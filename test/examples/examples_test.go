@@ -15,9 +15,9 @@ import (
 
 // missing is what a program calls the input that hold and refuse stop.
 var missing = map[string]string{
-	"embed-go-control-plane":   "inputs/backends",
-	"embed-controller-runtime": "inputs/SharedIndexInformer *v1.EndpointSlice",
-	"embed-krt":                "inputs/EndpointSlices",
+	"embed-go-control-plane":   "snapshot: xds",
+	"embed-controller-runtime": "inputs: SharedIndexInformer *v1.EndpointSlice",
+	"embed-krt":                "inputs: EndpointSlices",
 }
 
 // each runs a test for every program, side by side.
@@ -65,8 +65,11 @@ func TestBeforeIsGreenWhileItKnowsNothing(t *testing.T) {
 		p.untilProbe(t, true)
 
 		early := connect(t, p)
+		if program == "embed-krt" {
+			wantClusters(t, early) // Envoy would run on this
+		}
 		in.release()
-		wantClusters(t, early, cluster) // it was admitted, and waited in silence
+		wantClusters(t, early, cluster) // it was admitted, and the others kept it waiting in silence
 	})
 }
 
@@ -74,7 +77,7 @@ func TestSaysWhyAnInputFails(t *testing.T) {
 	why := map[string]string{
 		"embed-go-control-plane":   "403 Forbidden",
 		"embed-controller-runtime": `endpointslices is forbidden: User "test" cannot list resource`,
-		"embed-krt":                "pending", // krt keeps the words of its informers to itself
+		"embed-krt":                "EndpointSlices pending", // krt keeps the words of its informers to itself
 	}
 	each(t, func(t *testing.T, program string) {
 		in := newInputs(t, program)

@@ -1,12 +1,13 @@
 package examples
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -57,7 +58,7 @@ func build() (string, error) {
 			before:    {"./" + name + "/before"},
 			forgetful: {"-overlay", overlay, "./" + name},
 		} {
-			command := exec.Command("go", append([]string{"build", "-o", filepath.Join(dir, form, name)}, arguments...)...)
+			command := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", filepath.Join(dir, form, name)}, arguments...)...)
 			command.Dir = module
 			if out, err := command.CombinedOutput(); err != nil {
 				return "", fmt.Errorf("%s: %w\n%s", command, err, out)
@@ -66,6 +67,9 @@ func build() (string, error) {
 	}
 	return dir, nil
 }
+
+// made is how a program makes its registry.
+var made = regexp.MustCompile(`ready\.New\(([^)]+)\)`)
 
 // forget writes an overlay for go build in which every program names a tier
 // that it then forgets.
@@ -77,12 +81,12 @@ func forget(module, dir string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		forgot := strings.Replace(string(source), "ready.New()", `ready.New("inputs", "snapshot", "forgotten")`, 1)
-		if forgot == string(source) {
-			return "", fmt.Errorf("%s has no ready.New() any more", path)
+		forgot := made.ReplaceAll(source, []byte(`ready.New($1, "forgotten")`))
+		if bytes.Equal(forgot, source) {
+			return "", fmt.Errorf("%s does not give ready.New its tiers", path)
 		}
 		replace[path] = filepath.Join(dir, name+".go")
-		if err := os.WriteFile(replace[path], []byte(forgot), 0o600); err != nil {
+		if err := os.WriteFile(replace[path], forgot, 0o600); err != nil {
 			return "", err
 		}
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // limit is how long a process may take for anything that must happen.
-const limit = 60 * time.Second
+const limit = 30 * time.Second
 
 // process is a running example.
 type process struct {

@@ -20,7 +20,7 @@ import (
 type Admission struct {
 	reg     *ready.Registry
 	options Options // with defaults filled in
-	held    *queue
+	queue   *queue
 	conns   connTable
 	streams tracker
 	metrics *metrics
@@ -44,7 +44,7 @@ func ServerOptions(reg *ready.Registry) []grpc.ServerOption {
 
 func newAdmission(reg *ready.Registry, o Options) *Admission {
 	o = o.withDefaults()
-	return &Admission{reg: reg, options: o, held: newQueue(reg, o), metrics: newMetrics()}
+	return &Admission{reg: reg, options: o, queue: newQueue(reg, o), metrics: newMetrics()}
 }
 
 // ServerOptions returns the interceptors. They are chained behind those of the
@@ -73,7 +73,7 @@ func (a *Admission) interceptUnary(ctx context.Context, req any, info *grpc.Unar
 		return nil, err
 	}
 	defer c.leave()
-	if gated(info.FullMethod) {
+	if a.options.Authorize != nil && gated(info.FullMethod) {
 		node, _ := nodeOf(req)
 		if err := a.authorize(ctx, node); err != nil {
 			return nil, err
@@ -130,7 +130,7 @@ func (a *Admission) pass(ctx context.Context, c *conn) error {
 	case draining(a.reg):
 		why = drainingNow
 	case a.options.Mode == Hold:
-		why = a.held.wait(ctx, connKey(ctx, c))
+		why = a.queue.wait(ctx, connKey(ctx, c))
 	}
 	switch why {
 	case admitted:

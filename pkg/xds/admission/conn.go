@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -13,12 +14,15 @@ import (
 // interceptor has returned, and another goroutine writes them. To close at once
 // would swallow the text that names the pending tiers. So a connection that is
 // to be closed is closed when something was written to it and then nothing more
-// for closeLinger, and after maxLinger in any case. Both are short because an
-// Envoy whose first retry (after 0 to 0.5 s) still finds the connection is
-// refused on it again.
+// for closeLinger, unless that writer may be waiting for a processor; and after
+// maxLinger in any case. The times are short because an Envoy whose first retry
+// (after 0 to 0.5 s) still finds the connection is refused on it again.
 const (
 	closeLinger = 50 * time.Millisecond
-	maxLinger   = 500 * time.Millisecond
+	maxLinger   = time.Second
+	// busy is how long it takes a goroutine that yields to go on where others
+	// have to wait; where none do it takes about a microsecond.
+	busy = time.Millisecond
 )
 
 // Listener wraps the listener of a server that has a's ServerOptions, so that a
@@ -27,7 +31,7 @@ const (
 // the connection closed it does in under a second.
 //
 // A connection is closed 50 ms after it was last told of a refusal, and after
-// 0.5 s also if its proxy keeps asking; but not while a call is under way on it
+// 1 s also if its proxy keeps asking; but not while a call is under way on it
 // that was let through, such as a CA's or grpc.health's. Calls that are held on
 // it end with it, because a proxy needs all of its streams in one place. If the
 // gate opens first, and a gated call passes on it, the connection stays.
@@ -44,6 +48,7 @@ type listener struct {
 	table *connTable
 }
 
+// Accept returns connections that their calls are found by.
 func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
@@ -120,6 +125,7 @@ type conn struct {
 	closeBy time.Time // no write moves closeAt beyond it
 }
 
+// RemoteAddr is what gRPC tells the calls on the connection.
 func (c *conn) RemoteAddr() net.Addr { return c.addr }
 
 // Write is called by gRPC, or by TLS, with all that the peer is told.
@@ -127,13 +133,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing != nil {
-		c.closeAt = time.Now().Add(closeLinger)
-		if c.closeAt.After(c.closeBy) {
-			c.closeAt = c.closeBy
-		}
-		c.closing.Reset(time.Until(c.closeAt))
-	}
+	c.lingerLocked()
 	return n, err
 }
 
@@ -184,11 +184,30 @@ func (c *conn) settleLocked() {
 	}
 }
 
+// lingerLocked sets the timer, if it runs, to closeLinger from now.
+func (c *conn) lingerLocked() {
+	if c.closing == nil {
+		return
+	}
+	c.closeAt = time.Now().Add(closeLinger)
+	if c.closeAt.After(c.closeBy) {
+		c.closeAt = c.closeBy
+	}
+	c.closing.Reset(time.Until(c.closeAt))
+}
+
 // expire closes the connection, unless a call or a write came as the timer
-// fired.
+// fired, or the process is too busy to tell.
 func (c *conn) expire() {
+	yielded := time.Now()
+	runtime.Gosched()
+	now := time.Now()
+
 	c.mu.Lock()
-	due := c.closing != nil && !time.Now().Before(c.closeAt)
+	if now.Sub(yielded) >= busy && now.Before(c.closeBy) {
+		c.lingerLocked()
+	}
+	due := c.closing != nil && !now.Before(c.closeAt)
 	c.mu.Unlock()
 	if due {
 		_ = c.Close() // the peer may have closed it just before

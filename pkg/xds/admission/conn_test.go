@@ -37,12 +37,12 @@ func TestARefusedProxyComesBackOnANewConnection(t *testing.T) {
 			r, addr := loopback(t, o)
 			cc := dial(t, addr, pki.client())
 
-			_, err := openStream(t, t.Context(), cc).Recv()
+			_, err := openStream(t.Context(), t, cc).Recv()
 			wantRefused(t, err)
 			if !tc.unwrapped {
 				waitClosed(t, cc)
 			}
-			_, err = openStream(t, t.Context(), cc).Recv()
+			_, err = openStream(t.Context(), t, cc).Recv()
 			wantRefused(t, err)
 
 			if got := r.accepted.Load(); got != tc.wantConnections {
@@ -82,11 +82,12 @@ func TestEachOfManyProxiesIsToldBeforeItsConnectionCloses(t *testing.T) {
 }
 
 func TestEachOfManyStreamsOfAConnectionIsToldBeforeItCloses(t *testing.T) {
-	inBubble(t, rigOptions{}, func(t *testing.T, _ *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{})
+		cc := r.dial(t)
 		var streams []clientStream
 		for range crowd {
-			streams = append(streams, openStream(t, t.Context(), cc))
+			streams = append(streams, openStream(t.Context(), t, cc))
 		}
 		for _, s := range streams {
 			_, err := s.Recv()
@@ -110,14 +111,15 @@ func TestTheCloseOfAConnection(t *testing.T) {
 		{name: "which ends", after: maxLinger, every: closeLinger / 2, want: connectivity.Idle},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			inBubble(t, rigOptions{}, func(t *testing.T, _ *rig, dial func() *grpc.ClientConn) {
-				cc := dial()
-				_, err := openStream(t, t.Context(), cc).Recv()
+			synctest.Test(t, func(t *testing.T) {
+				r := inMemory(t, rigOptions{})
+				cc := r.dial(t)
+				_, err := openStream(t.Context(), t, cc).Recv()
 				wantRefused(t, err)
 				refused := time.Now()
 				for tc.every > 0 && time.Since(refused)+tc.every < tc.after {
 					time.Sleep(tc.every)
-					_, err := openStream(t, t.Context(), cc).Recv()
+					_, err := openStream(t.Context(), t, cc).Recv()
 					wantRefused(t, err)
 				}
 				time.Sleep(tc.after - time.Since(refused))
@@ -137,8 +139,9 @@ func wantState(t *testing.T, cc *grpc.ClientConn, want connectivity.State) {
 }
 
 func TestAConnectionIsClosedOnlyWhenNoOtherCallNeedsIt(t *testing.T) {
-	inBubble(t, rigOptions{}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{})
+		cc := r.dial(t)
 		ctx, endWatch := context.WithCancel(t.Context())
 		watch, err := healthpb.NewHealthClient(cc).Watch(ctx, &healthpb.HealthCheckRequest{})
 		if err != nil {
@@ -148,7 +151,7 @@ func TestAConnectionIsClosedOnlyWhenNoOtherCallNeedsIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 { // a stream on a connection that is to be closed is refused too
-			_, err := openStream(t, t.Context(), cc).Recv()
+			_, err := openStream(t.Context(), t, cc).Recv()
 			wantRefused(t, err)
 			time.Sleep(2 * maxLinger)
 			wantState(t, cc, connectivity.Ready)
@@ -166,13 +169,14 @@ func TestAConnectionIsClosedOnlyWhenNoOtherCallNeedsIt(t *testing.T) {
 
 func TestAConnectionStaysIfTheGateOpensBeforeItsClose(t *testing.T) {
 	handle := func(s adsStream) error { <-s.Context().Done(); return nil }
-	inBubble(t, rigOptions{handle: handle}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{handle: handle})
+		cc := r.dial(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := openStream(t, ctx, cc).Recv()
+		_, err := openStream(ctx, t, cc).Recv()
 		wantRefused(t, err)
 		r.open()
-		openStream(t, ctx, cc)
+		openStream(ctx, t, cc)
 		time.Sleep(2 * maxLinger)
 		wantState(t, cc, connectivity.Ready)
 		cancel() // and with its stream ended it is as any other
@@ -183,17 +187,18 @@ func TestAConnectionStaysIfTheGateOpensBeforeItsClose(t *testing.T) {
 
 func TestHeldCallsEndWithTheirConnection(t *testing.T) {
 	o := rigOptions{Options: Options{Mode: Hold, MaxHeld: 1}}
-	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
-		held := openStream(t, t.Context(), cc)
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, o)
+		cc := r.dial(t)
+		held := openStream(t.Context(), t, cc)
 		synctest.Wait()
-		_, err := openStream(t, t.Context(), cc).Recv()
+		_, err := openStream(t.Context(), t, cc).Recv()
 		wantRefused(t, err)
 		if _, err := held.Recv(); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("the held stream of a refused proxy ended with %v, want the end of its connection", err)
 		}
 		synctest.Wait()
-		if got := r.admission.held.length(); got != 0 {
+		if got := r.admission.queue.held(); got != 0 {
 			t.Errorf("%d calls are held, want 0", got)
 		}
 	})

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"google.golang.org/grpc"
@@ -30,7 +31,11 @@ func (s *fakeServerStream) RecvMsg(message any) error {
 	if len(s.inbound) == 0 {
 		return io.EOF
 	}
-	proto.Merge(message.(proto.Message), s.inbound[0])
+	into, ok := message.(proto.Message)
+	if !ok {
+		return fmt.Errorf("a %T cannot be received", message)
+	}
+	proto.Merge(into, s.inbound[0])
 	s.inbound = s.inbound[1:]
 	return nil
 }

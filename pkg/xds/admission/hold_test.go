@@ -36,13 +36,14 @@ func TestHeldStreamsAreReleasedInOrderOfArrival(t *testing.T) {
 		return err
 	}
 	o := rigOptions{Options: Options{Mode: Hold}, handle: handle}
-	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, o)
 		const streams = 100
-		connections := []*grpc.ClientConn{dial(), dial(), dial()}
+		connections := []*grpc.ClientConn{r.dial(t), r.dial(t), r.dial(t)}
 		var recv []func() error
 		for i := range streams {
 			ctx := metadata.AppendToOutgoingContext(t.Context(), "number", strconv.Itoa(i))
-			s := openStream(t, ctx, connections[i%len(connections)])
+			s := openStream(ctx, t, connections[i%len(connections)])
 			synctest.Wait() // it is held now, and silent
 			recv = append(recv, func() error { _, err := s.Recv(); return err })
 		}
@@ -70,11 +71,12 @@ func TestHeldStreamsAreReleasedInOrderOfArrival(t *testing.T) {
 
 func TestHoldEndsInARefusal(t *testing.T) {
 	o := rigOptions{Options: Options{Mode: Hold, HoldTimeout: 5 * time.Second, MaxHeld: 1}}
-	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		first := openStream(t, t.Context(), dial())
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, o)
+		first := openStream(t.Context(), t, r.dial(t))
 		synctest.Wait()
 		began := time.Now()
-		_, err := openStream(t, t.Context(), dial()).Recv()
+		_, err := openStream(t.Context(), t, r.dial(t)).Recv()
 		wantHoldRefused(t, err, "not held: at most 1 streams and 1 connections are")
 		if got := time.Since(began); got != 0 {
 			t.Errorf("the second was refused after %v, want at once", got)
@@ -97,14 +99,15 @@ func wantHoldRefused(t *testing.T, err error, text string) {
 
 func TestACancelledStreamGivesItsPlaceBack(t *testing.T) {
 	o := rigOptions{Options: Options{Mode: Hold, MaxHeld: 1}}
-	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		cc := dial()
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, o)
+		cc := r.dial(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		openStream(t, ctx, cc)
+		openStream(ctx, t, cc)
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		s := openStream(t, t.Context(), cc)
+		s := openStream(t.Context(), t, cc)
 		synctest.Wait()
 		r.open()
 		if _, err := s.Recv(); !errors.Is(err, io.EOF) {

@@ -110,7 +110,7 @@ func (a *Admission) Collect(ch chan<- prometheus.Metric) {
 		now.syncing, now.converged = 0, 0
 	}
 	for state, n := range map[string]int{
-		"held": a.held.length(), "syncing": now.syncing, "converged": now.converged, "draining": draining,
+		"held": a.queue.held(), "syncing": now.syncing, "converged": now.converged, "draining": draining,
 	} {
 		ch <- prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(n), state)
 	}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,7 +19,7 @@ import (
 type pki struct {
 	t    *testing.T
 	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	key  crypto.PrivateKey
 	pool *x509.CertPool
 }
 
@@ -27,7 +28,7 @@ func newPKI(t *testing.T) *pki {
 	p := &pki{t: t, pool: x509.NewCertPool()}
 	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	issued := p.issue(template)
-	p.cert, p.key = issued.Leaf, issued.PrivateKey.(*ecdsa.PrivateKey)
+	p.cert, p.key = issued.Leaf, issued.PrivateKey
 	p.pool.AddCert(p.cert)
 	return p
 }

@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -26,8 +25,8 @@ const (
 // queue holds calls in order of arrival. It has no goroutine and one timer: the
 // call at its head watches the gate and its own deadline, which is the earliest
 // of all because every call gets the same time, while those behind it sleep
-// until it leaves. So a held call costs its handler's goroutine and a list
-// element.
+// until it leaves. So a held call costs its handler's goroutine, a waiter and a
+// channel.
 type queue struct {
 	// Set once.
 	reg            *ready.Registry
@@ -35,8 +34,10 @@ type queue struct {
 	maxCalls       int
 	maxConnections int
 
-	mu      sync.Mutex  // guards the following; leaf lock
-	waiting *list.List  // of *waiter, the first to arrive in front
+	mu      sync.Mutex // guards the following, and the links of each waiter; leaf lock
+	head    *waiter    // the first to arrive; nil: nobody waits
+	tail    *waiter
+	length  int
 	perConn map[any]int // waiting calls of each connection that has any
 }
 
@@ -45,6 +46,8 @@ type waiter struct {
 	conn     any
 	deadline time.Time
 	turn     chan struct{} // closed when the waiter is at the head
+
+	ahead, behind *waiter // its neighbours in the queue
 }
 
 func newQueue(reg *ready.Registry, o Options) *queue {
@@ -53,16 +56,15 @@ func newQueue(reg *ready.Registry, o Options) *queue {
 		timeout:        o.HoldTimeout,
 		maxCalls:       o.MaxHeld,
 		maxConnections: o.MaxHeldConnections,
-		waiting:        list.New(),
 		perConn:        map[any]int{},
 	}
 }
 
-// length returns how many calls wait.
-func (q *queue) length() int {
+// held returns how many calls wait.
+func (q *queue) held() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.waiting.Len()
+	return q.length
 }
 
 // wait blocks until the call's turn has come and the gate is open, and returns
@@ -70,12 +72,11 @@ func (q *queue) length() int {
 // turn has come: calls are admitted one after the other in order of arrival.
 // conn identifies the call's connection.
 func (q *queue) wait(ctx context.Context, conn any) outcome {
-	place, ok := q.join(conn)
+	w, ok := q.join(conn)
 	if !ok {
 		return tooManyHeld
 	}
-	defer q.leave(place)
-	w := place.Value.(*waiter)
+	defer q.leave(w)
 	select {
 	case <-w.turn:
 		return q.watch(ctx, w.deadline)
@@ -96,10 +97,9 @@ func (q *queue) watch(ctx context.Context, deadline time.Time) outcome {
 			return admitted
 		case draining(q.reg):
 			return drainingNow
-		case expired == nil:
-			timer := time.NewTimer(time.Until(deadline))
-			defer timer.Stop()
-			expired = timer.C
+		}
+		if expired == nil {
+			expired = time.After(time.Until(deadline)) // unreferenced, it is collected with its timer
 		}
 		select {
 		case <-changed:
@@ -111,34 +111,46 @@ func (q *queue) watch(ctx context.Context, deadline time.Time) outcome {
 	}
 }
 
-// join puts a call at the end of the queue, unless a bound forbids it.
-func (q *queue) join(conn any) (*list.Element, bool) {
+// join puts a call at the tail of the queue, unless a bound forbids it.
+func (q *queue) join(conn any) (*waiter, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting.Len() >= q.maxCalls || q.perConn[conn] == 0 && len(q.perConn) >= q.maxConnections {
+	if q.length >= q.maxCalls || q.perConn[conn] == 0 && len(q.perConn) >= q.maxConnections {
 		return nil, false
 	}
-	w := &waiter{conn: conn, deadline: time.Now().Add(q.timeout), turn: make(chan struct{})}
-	place := q.waiting.PushBack(w)
-	if place == q.waiting.Front() {
+	w := &waiter{conn: conn, deadline: time.Now().Add(q.timeout), turn: make(chan struct{}), ahead: q.tail}
+	if w.ahead == nil {
+		q.head = w
 		close(w.turn)
+	} else {
+		w.ahead.behind = w
 	}
+	q.tail = w
+	q.length++
 	q.perConn[conn]++
-	return place, true
+	return w, true
 }
 
-// leave takes a call out of the queue and gives the turn to the next if the
-// call was at the head.
-func (q *queue) leave(place *list.Element) {
+// leave takes a call out of the queue. If it was at the head, its turn passes on.
+func (q *queue) leave(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	next := place.Next()
-	head := place == q.waiting.Front()
-	w := q.waiting.Remove(place).(*waiter)
-	if head && next != nil {
-		close(next.Value.(*waiter).turn)
+	if w.behind == nil {
+		q.tail = w.ahead
+	} else {
+		w.behind.ahead = w.ahead
 	}
-	if q.perConn[w.conn]--; q.perConn[w.conn] == 0 {
+	if w.ahead != nil {
+		w.ahead.behind = w.behind
+	} else {
+		q.head = w.behind
+		if q.head != nil {
+			close(q.head.turn)
+		}
+	}
+	q.length--
+	q.perConn[w.conn]--
+	if q.perConn[w.conn] == 0 {
 		delete(q.perConn, w.conn)
 	}
 }

@@ -50,7 +50,7 @@ func (l *line) want(t *testing.T, outcomes map[string]outcome, held int) {
 	if diff := cmp.Diff(outcomes, l.outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	if got := l.queue.length(); got != held {
+	if got := l.queue.held(); got != held {
 		t.Errorf("%d calls are held, want %d", got, held)
 	}
 	l.queue.mu.Lock()
@@ -118,13 +118,13 @@ func TestQueueTimeout(t *testing.T) {
 		l.call(t.Context(), "first", 1)
 		time.Sleep(4 * time.Second)
 		l.call(t.Context(), "second", 1)
-		time.Sleep(6*time.Second - 1)
+		time.Sleep(6*time.Second - time.Nanosecond)
 		l.want(t, map[string]outcome{}, 2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		l.want(t, map[string]outcome{"first": heldTooLong}, 1)
-		time.Sleep(4*time.Second - 1)
+		time.Sleep(4*time.Second - time.Nanosecond)
 		l.want(t, map[string]outcome{"first": heldTooLong}, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		l.want(t, map[string]outcome{"first": heldTooLong, "second": heldTooLong}, 0)
 	})
 }
@@ -149,9 +149,9 @@ func TestQueueTurnsComeInOrderOfArrival(t *testing.T) {
 		if !ok {
 			t.Fatal("join: the queue is full")
 		}
-		waiters = append(waiters, place.Value.(*waiter))
+		waiters = append(waiters, place)
 	}
-	l.queue.leave(l.queue.waiting.Back()) // one that is not at the head passes no turn on
+	l.queue.leave(l.queue.tail) // one that is not at the head passes no turn on
 	waiters = waiters[:4]
 	for left := range waiters {
 		var turns []bool
@@ -163,7 +163,7 @@ func TestQueueTurnsComeInOrderOfArrival(t *testing.T) {
 		if diff := cmp.Diff(want, turns); diff != "" {
 			t.Fatalf("whose turn it is after %d have left (-want +got):\n%s", left, diff)
 		}
-		l.queue.leave(l.queue.waiting.Front())
+		l.queue.leave(l.queue.head)
 	}
 }
 

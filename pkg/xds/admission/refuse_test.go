@@ -6,16 +6,16 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
-
-	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 
 	"github.com/xdsready/xdsready/pkg/ready"
 )
@@ -113,9 +113,10 @@ func TestAnOpenGateCostsNoAllocation(t *testing.T) {
 }
 
 func TestOnlyEnvoysServicesAreGated(t *testing.T) {
-	inBubble(t, rigOptions{}, func(t *testing.T, _ *rig, dial func() *grpc.ClientConn) {
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{})
 		ctx := context.Background()
-		cc := dial()
+		cc := r.dial(t)
 		if _, err := healthpb.NewHealthClient(cc).Check(ctx, &healthpb.HealthCheckRequest{}); err != nil {
 			t.Errorf("health: %v", err)
 		}
@@ -150,13 +151,14 @@ func TestADrainingReplicaRefusesInBothModes(t *testing.T) {
 		{name: "hold, never opened", mode: Hold},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			inBubble(t, rigOptions{Options: Options{Mode: tc.mode}}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-				cc := dial()
+			synctest.Test(t, func(t *testing.T) {
+				r := inMemory(t, rigOptions{Options: Options{Mode: tc.mode}})
+				cc := r.dial(t)
 				if tc.opened {
 					r.open()
 				}
 				r.drain()
-				_, err := openStream(t, context.Background(), cc).Recv()
+				_, err := openStream(context.Background(), t, cc).Recv()
 				if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "draining") {
 					t.Errorf("got %v, want UNAVAILABLE: draining", err)
 				}
@@ -176,8 +178,9 @@ func TestInterceptorsComposeWithTheAdopters(t *testing.T) {
 	o := rigOptions{middleware: []grpc.ServerOption{
 		grpc.StreamInterceptor(note("first")), grpc.ChainStreamInterceptor(note("auth")),
 	}}
-	inBubble(t, o, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		_, err := openStream(t, context.Background(), dial()).Recv()
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, o)
+		_, err := openStream(context.Background(), t, r.dial(t)).Recv()
 		wantRefused(t, err)
 		if got := strings.Join(seen, " "); got != "first auth" {
 			t.Errorf("interceptors seen before the refusal: %q, want first auth", got)
@@ -186,8 +189,9 @@ func TestInterceptorsComposeWithTheAdopters(t *testing.T) {
 }
 
 func TestUnaryCallsMeetTheGate(t *testing.T) {
-	inBubble(t, rigOptions{}, func(t *testing.T, r *rig, dial func() *grpc.ClientConn) {
-		clusters := clusterservicev3.NewClusterDiscoveryServiceClient(dial())
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{})
+		clusters := clusterservicev3.NewClusterDiscoveryServiceClient(r.dial(t))
 		_, err := clusters.FetchClusters(t.Context(), &discoveryv3.DiscoveryRequest{})
 		wantRefused(t, err)
 		r.open()

@@ -5,9 +5,9 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
@@ -44,8 +44,10 @@ type rig struct {
 	reg       *ready.Registry
 	open      func() // reports the only check: the gate opens
 	drain     func() // ends the registry's run: the gate shuts
+	stop      func() // ends the server and waits for its handlers
 	admission *Admission
 	accepted  atomic.Int64 // connections
+	memory    *bufconn.Listener
 }
 
 type rigOptions struct {
@@ -97,7 +99,7 @@ func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
 	if r.admission, err = New(r.reg, o.Options); err != nil {
 		t.Fatal(err)
 	}
-	serverOptions := append(o.middleware, r.admission.ServerOptions()...)
+	serverOptions := slices.Concat(o.middleware, r.admission.ServerOptions(), []grpc.ServerOption{grpc.WaitForHandlers(true)})
 	if o.serverTLS != nil {
 		serverOptions = append(serverOptions, grpc.Creds(credentials.NewTLS(o.serverTLS)))
 	}
@@ -117,7 +119,8 @@ func newRig(t *testing.T, lis net.Listener, o rigOptions) *rig {
 			t.Errorf("Serve: %v", err)
 		}
 	}()
-	t.Cleanup(func() { server.Stop(); <-served })
+	r.stop = func() { server.Stop(); <-served }
+	t.Cleanup(r.stop)
 	return r
 }
 
@@ -152,18 +155,20 @@ func loopback(t *testing.T, o rigOptions) (*rig, string) {
 	return newRig(t, lis, o), lis.Addr().String()
 }
 
-// inBubble runs f with a rig in memory and the time of a synctest bubble, and a
-// function that returns new client connections to it.
-func inBubble(t *testing.T, o rigOptions, f func(*testing.T, *rig, func() *grpc.ClientConn)) {
+// inMemory returns a rig without a network, for a synctest bubble.
+func inMemory(t *testing.T, o rigOptions) *rig {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		lis := bufconn.Listen(1 << 16)
-		r := newRig(t, lis, o)
-		f(t, r, func() *grpc.ClientConn {
-			return dial(t, "passthrough:///bufconn", nil, grpc.WithContextDialer(
-				func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
-		})
-	})
+	lis := bufconn.Listen(1 << 16)
+	r := newRig(t, lis, o)
+	r.memory = lis
+	return r
+}
+
+// dial returns a new connection to a rig in memory.
+func (r *rig) dial(t *testing.T) *grpc.ClientConn {
+	t.Helper()
+	return dial(t, "passthrough:///memory", nil, grpc.WithContextDialer(
+		func(ctx context.Context, _ string) (net.Conn, error) { return r.memory.DialContext(ctx) }))
 }
 
 func dial(t *testing.T, target string, clientTLS *tls.Config, options ...grpc.DialOption) *grpc.ClientConn {
@@ -183,7 +188,7 @@ func dial(t *testing.T, target string, clientTLS *tls.Config, options ...grpc.Di
 type clientStream = discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesClient
 
 // openStream opens an ADS stream; its first Recv tells how it was met.
-func openStream(t *testing.T, ctx context.Context, cc *grpc.ClientConn) clientStream {
+func openStream(ctx context.Context, t *testing.T, cc *grpc.ClientConn) clientStream {
 	t.Helper()
 	s, err := discoveryv3.NewAggregatedDiscoveryServiceClient(cc).StreamAggregatedResources(ctx)
 	if err != nil {

@@ -137,7 +137,7 @@ func (w *Watcher) wait(ctx context.Context, watcher *fsnotify.Watcher, interval 
 func (w *Watcher) watch(watcher *fsnotify.Watcher) {
 	for _, file := range []string{w.options.CertFile, w.options.KeyFile, w.options.ClientCAFile} {
 		if file != "" {
-			_ = watcher.Add(filepath.Dir(file)+"x")
+			_ = watcher.Add(filepath.Dir(file))
 		}
 	}
 }

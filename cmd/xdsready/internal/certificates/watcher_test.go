@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -29,10 +30,10 @@ type rig struct {
 	verdicts chan error  // what OnFault was told
 }
 
-func newRig(t *testing.T, interval time.Duration, prepare func(dir string, ca *authority)) *rig {
+func newRig(t *testing.T, interval time.Duration, prepare func(t *testing.T, dir string, ca *authority)) *rig {
 	t.Helper()
 	r := &rig{dir: t.TempDir(), ca: newAuthority(t), verdicts: make(chan error, 10)}
-	prepare(r.dir, r.ca)
+	prepare(t, r.dir, r.ca)
 	var err error
 	r.Watcher, err = New(Options{
 		CertFile: filepath.Join(r.dir, "tls.crt"), KeyFile: filepath.Join(r.dir, "tls.key"),
@@ -76,11 +77,10 @@ func (r *rig) taken(t *testing.T) {
 }
 
 // plain puts ca.crt and a good pair named first into the directory.
-func plain(t *testing.T) func(string, *authority) {
-	return func(dir string, ca *authority) {
-		write(t, filepath.Join(dir, "ca.crt"), ca.pem)
-		writePair(t, dir, ca.valid(t, "first"))
-	}
+func plain(t *testing.T, dir string, ca *authority) {
+	t.Helper()
+	write(t, filepath.Join(dir, "ca.crt"), ca.pem)
+	writePair(t, dir, ca.valid(t, "first"))
 }
 
 // connect makes a handshake with a client of this configuration and returns
@@ -106,8 +106,7 @@ func (r *rig) connect(t *testing.T, client *tls.Config) (tls.ConnectionState, er
 	client.RootCAs.AddCert(r.ca.certificate)
 	conn, err := tls.Dial("tcp", listener.Addr().String(), client)
 	if err != nil {
-		<-accepted
-		return tls.ConnectionState{}, err
+		return tls.ConnectionState{}, errors.Join(err, <-accepted)
 	}
 	defer func() { _ = conn.Close() }()
 	return conn.ConnectionState(), <-accepted // with TLS 1.3 a client learns of a refusal later
@@ -136,7 +135,7 @@ func (r *rig) serves(t *testing.T, name string) {
 }
 
 func TestClientCertificates(t *testing.T) {
-	r := newRig(t, never, plain(t))
+	r := newRig(t, never, plain)
 	r.serves(t, "first")
 	if _, err := r.handshake(t); err == nil {
 		t.Error("a client without a certificate was accepted")
@@ -149,7 +148,7 @@ func TestClientCertificates(t *testing.T) {
 // An Envoy offers TLS 1.2 at most unless told otherwise. A session is never
 // resumed: that would let in a client whose CA has been taken away.
 func TestVersionsAndSessions(t *testing.T) {
-	r := newRig(t, never, plain(t))
+	r := newRig(t, never, plain)
 	client := &tls.Config{
 		Certificates: []tls.Certificate{r.ca.valid(t, "client").pair(t)},
 		MaxVersion:   tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1),
@@ -178,7 +177,7 @@ func TestWithoutClientCA(t *testing.T) {
 }
 
 func TestRotation(t *testing.T) {
-	r := newRig(t, never, plain(t))
+	r := newRig(t, never, plain)
 	writePair(t, r.dir, r.ca.valid(t, "second"))
 	r.taken(t)
 	r.serves(t, "second")
@@ -186,7 +185,7 @@ func TestRotation(t *testing.T) {
 
 // The certificates of the old CA are refused and those of the new one taken.
 func TestClientCARotation(t *testing.T) {
-	r := newRig(t, never, plain(t))
+	r := newRig(t, never, plain)
 	old, next := r.ca.valid(t, "client").pair(t), newAuthority(t)
 	write(t, filepath.Join(r.dir, "ca.crt"), next.pem)
 	r.taken(t)
@@ -217,7 +216,8 @@ func TestRotationBySymlinkSwap(t *testing.T) {
 		write(t, filepath.Join(dir, name, "ca.crt"), ca.pem)
 		writePair(t, filepath.Join(dir, name), ca.valid(t, name))
 	}
-	r := newRig(t, never, func(dir string, ca *authority) {
+	r := newRig(t, never, func(t *testing.T, dir string, ca *authority) {
+		t.Helper()
 		generation(dir, "..first", ca)
 		swap(dir, "..first")
 		for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
@@ -240,7 +240,8 @@ func TestRotationBySymlinkSwap(t *testing.T) {
 // interval finds it.
 func TestRotationFoundByInterval(t *testing.T) {
 	elsewhere := t.TempDir()
-	r := newRig(t, 10*time.Millisecond, func(dir string, ca *authority) {
+	r := newRig(t, 10*time.Millisecond, func(t *testing.T, dir string, ca *authority) {
+		t.Helper()
 		write(t, filepath.Join(elsewhere, "ca.crt"), ca.pem)
 		writePair(t, elsewhere, ca.valid(t, "first"))
 		for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
@@ -263,22 +264,26 @@ func TestBrokenFiles(t *testing.T) {
 		want   string
 	}{
 		{"a certificate that is no PEM", func(t *testing.T, r *rig) {
+			t.Helper()
 			write(t, filepath.Join(r.dir, "tls.crt"), []byte("half a certifi"))
 		}, "--tls-cert"},
 		{"the key of another certificate", func(t *testing.T, r *rig) {
+			t.Helper()
 			write(t, filepath.Join(r.dir, "tls.key"), r.ca.valid(t, "other").key)
 		}, "--tls-key"},
 		{"a key that is gone", func(t *testing.T, r *rig) {
+			t.Helper()
 			if err := os.Remove(filepath.Join(r.dir, "tls.key")); err != nil {
 				t.Fatal(err)
 			}
 		}, "--tls-key"},
 		{"an empty CA", func(t *testing.T, r *rig) {
+			t.Helper()
 			write(t, filepath.Join(r.dir, "ca.crt"), nil)
 		}, "--tls-client-ca"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := newRig(t, never, plain(t))
+			r := newRig(t, never, plain)
 			test.damage(t, r)
 			if err := r.verdict(t); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("verdict: %v, want one that names %s", err, test.want)
@@ -294,7 +299,7 @@ func TestBrokenFiles(t *testing.T) {
 
 // A file that comes back as it was ends the fault, though nothing is new.
 func TestFileComesBack(t *testing.T) {
-	r := newRig(t, never, plain(t))
+	r := newRig(t, never, plain)
 	key := filepath.Join(r.dir, "tls.key")
 	if err := os.Rename(key, key+".away"); err != nil {
 		t.Fatal(err)

@@ -25,6 +25,7 @@ type builder struct {
 	registry  *ready.Registry
 	store     *cache.Store
 	stored    func(group string) // told after each stored snapshot
+	contents  *contents
 	faults    *faults
 	retention time.Duration
 	logger    *slog.Logger
@@ -56,6 +57,7 @@ func (b *builder) run(ctx context.Context) error {
 		case now := <-sweep.C:
 			beat()
 			for _, group := range b.store.Expire(now, b.retention) {
+				b.contents.dropped(group)
 				b.logger.Info("node group dropped: it is gone longer than --group-retention", "group", group)
 			}
 		case <-ctx.Done():
@@ -95,6 +97,7 @@ func (b *builder) build(group string, resources []cache.Resource) {
 		return
 	}
 	b.store.Set(group, next)
+	b.contents.stored(group, next.ContentVersion(), time.Now())
 	b.stored(group)
 	b.report(group, previous, next)
 }

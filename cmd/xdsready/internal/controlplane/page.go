@@ -1,8 +1,102 @@
 package controlplane
 
-import "github.com/xdsready/xdsready/cmd/xdsready/internal/statuspage"
+import (
+	"fmt"
+	"sync"
+	"time"
 
-// page returns what the status page shows.
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/statuspage"
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds"
+)
+
+// page is what the status page shows now. Its parts are read one after the
+// other: a change between two of them shows on the next page.
 func (p *Plane) page() statuspage.Page {
-	return statuspage.Page{Status: p.registry.Status(), Build: p.options.Version, Source: p.options.Source}
+	page := statuspage.Page{
+		Time: time.Now(), Build: p.options.Version, Source: p.options.Source, Status: p.registry.Status(),
+	}
+	for _, f := range p.faults.all() {
+		page.Faults = append(page.Faults, statuspage.Fault{Source: f.source, Message: f.message, Since: f.since})
+	}
+	for _, name := range p.store.Groups() {
+		if snapshot, ok := p.store.Get(name); ok { // else it has expired since Groups
+			page.Groups = append(page.Groups, groupView(name, snapshot, p.contents.since(name)))
+		}
+	}
+	for _, proxy := range p.server.Proxies() {
+		page.Proxies = append(page.Proxies, proxyView(proxy))
+	}
+	return page
+}
+
+func groupView(name string, snapshot *cache.Snapshot, since time.Time) statuspage.Group {
+	resources := map[string]int{}
+	for _, typeURL := range snapshot.Types() {
+		resources[cache.Kind(typeURL)] = len(snapshot.Resources(typeURL))
+	}
+	return statuspage.Group{
+		Name: name, Version: snapshot.ContentVersion().String(), Since: since, Resources: resources,
+		Dangling: texts(snapshot.Dangling()), Placeholders: texts(snapshot.Placeholders()),
+		Withheld: texts(snapshot.Withheld()), Unknowable: texts(snapshot.Unknowable()),
+	}
+}
+
+// texts says each of a list in its own words, which name resources and never
+// show their content.
+func texts[T fmt.Stringer](list []T) []string {
+	var all []string
+	for _, x := range list {
+		all = append(all, x.String())
+	}
+	return all
+}
+
+func proxyView(p xds.Proxy) statuspage.Proxy {
+	view := statuspage.Proxy{
+		Node: p.NodeID, Group: p.Group, Address: p.Address, Transport: string(p.Transport), Since: p.Since,
+	}
+	for _, t := range p.Types {
+		view.Types = append(view.Types, statuspage.Type{
+			Type: cache.Kind(t.TypeURL), Version: t.Sent, Acked: t.Sent != "" && t.Acked == t.Sent, NACK: t.NACK,
+		})
+	}
+	return view
+}
+
+// contents knows since when each node group has had its content.
+type contents struct {
+	mu     sync.Mutex // guards groups
+	groups map[string]content
+}
+
+type content struct {
+	version cache.Version
+	since   time.Time
+}
+
+// stored notes the content of a group's snapshot that was stored at now.
+func (c *contents) stored(group string, version cache.Version, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.groups == nil {
+		c.groups = map[string]content{}
+	}
+	if last, ok := c.groups[group]; !ok || last.version != version {
+		c.groups[group] = content{version, now}
+	}
+}
+
+// dropped forgets a group.
+func (c *contents) dropped(group string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.groups, group)
+}
+
+// since is zero for an unknown group.
+func (c *contents) since(group string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.groups[group].since
 }

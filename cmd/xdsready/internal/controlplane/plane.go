@@ -39,6 +39,7 @@ type Plane struct {
 	source       *dir.Source
 	store        *cache.Store
 	builder      *builder
+	contents     *contents
 	faults       *faults
 	admission    *admission.Admission
 	server       *xds.Server
@@ -58,7 +59,10 @@ func New(options Options) (*Plane, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plane{options: options, store: &cache.Store{}, faults: newFaults(options.Logger), metrics: prometheus.NewRegistry()}
+	p := &Plane{
+		options: options, store: &cache.Store{}, contents: &contents{}, faults: newFaults(options.Logger),
+		metrics: prometheus.NewRegistry(),
+	}
 	if p.source, err = dir.New(parsed.path, dir.Options{Grouping: parsed.grouping, Logger: options.Logger}); err != nil {
 		return nil, fmt.Errorf("--source: %w", err)
 	}
@@ -109,7 +113,8 @@ func (p *Plane) addServers(parsed parsed) error {
 	}
 	p.builder = &builder{
 		updates: p.source.Updates(), registry: p.registry, store: p.store, stored: p.admission.Stored,
-		faults: p.faults, retention: p.options.GroupRetention, logger: p.options.Logger, seconds: newBuildSeconds(),
+		contents: p.contents, faults: p.faults, retention: p.options.GroupRetention,
+		logger: p.options.Logger, seconds: newBuildSeconds(),
 	}
 	tlsConfig, err := p.addCertificates()
 	if err != nil {

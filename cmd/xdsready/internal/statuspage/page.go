@@ -1,9 +1,12 @@
-// Package statuspage shows the state of a running control plane, as a page for
-// people and as JSON for programs.
+// Package statuspage shows the state of a running control plane: as a page for
+// people, which needs no script and no other file, and as JSON for programs.
+//
+// The JSON form of a Page is an interface that only grows: durations are in
+// seconds, times in RFC 3339, and lists are never null.
 package statuspage
 
 import (
-	"net/http"
+	"slices"
 	"time"
 
 	"github.com/xdsready/xdsready/pkg/ready"
@@ -11,50 +14,100 @@ import (
 
 // Page is the state of a control plane at one moment.
 type Page struct {
-	Status  ready.Status `json:"status"`
-	Build   string       `json:"build"`
-	Source  string       `json:"source"`
-	Faults  []Fault      `json:"faults"`
-	Groups  []Group      `json:"groups"`
-	Proxies []Proxy      `json:"proxies"`
+	Time    time.Time    `json:"time"`    // the moment, by the clock of the control plane
+	Build   string       `json:"build"`   // version of the program
+	Source  string       `json:"source"`  // where the config comes from, as --source
+	Status  ready.Status `json:"status"`  // the same as the body of /readyz?format=json
+	Faults  []Fault      `json:"faults"`  // by source
+	Groups  []Group      `json:"groups"`  // by name
+	Proxies []Proxy      `json:"proxies"` // connected xDS streams, by node
 }
 
-// Fault is why the last change of a source was not taken.
+// Fault is why the last change of a source was not taken. What the source gave
+// before keeps serving.
 type Fault struct {
 	Source  string    `json:"source"`
-	Message string    `json:"message"`
+	Message string    `json:"message"` // may have several lines
 	Since   time.Time `json:"since"`
 }
 
-// Group is a node group and its latest snapshot.
+// Group is a node group with its latest snapshot.
 type Group struct {
-	Name         string         `json:"name"`
-	Version      string         `json:"version"`
-	Since        time.Time      `json:"since"`
-	Resources    map[string]int `json:"resources"`
-	Dangling     []string       `json:"dangling"`
-	Placeholders []string       `json:"placeholders"`
-	Withheld     []string       `json:"withheld"`
-	Unknowable   []string       `json:"unknowable"`
+	Name      string         `json:"name"`
+	Version   string         `json:"version"`   // content version, 32 hex digits
+	Since     time.Time      `json:"since"`     // when this content was stored
+	Resources map[string]int `json:"resources"` // how many, by kind, as "cluster"
+
+	// What is absent from the snapshot or peculiar about it, a sentence each.
+	Dangling     []string `json:"dangling"`     // references to what is absent
+	Placeholders []string `json:"placeholders"` // empty resources in the place of absent ones
+	Withheld     []string `json:"withheld"`     // not sent, since they need an absent secret
+	Unknowable   []string `json:"unknowable"`   // may need what no resource names
 }
 
-// Proxy is one xDS stream.
+// Proxy is one xDS stream. A proxy that does not use ADS has one for each type.
 type Proxy struct {
-	Node      string    `json:"node"`
-	Group     string    `json:"group"`
-	Address   string    `json:"address"`
-	Transport string    `json:"transport"`
-	Since     time.Time `json:"since"`
-	Types     []Type    `json:"types"`
+	Node      string    `json:"node"`      // id; empty before its first message
+	Group     string    `json:"group"`     // empty before its first message
+	Address   string    `json:"address"`   // host:port of the peer
+	Transport string    `json:"transport"` // sotw or delta
+	Since     time.Time `json:"since"`     // when the stream was opened
+	Types     []Type    `json:"types"`     // what it subscribes to, by kind
 }
 
 // Type is the state of one resource type on a stream.
 type Type struct {
-	Type    string `json:"type"`
-	Version string `json:"version"`
-	Acked   bool   `json:"acked"`
-	NACK    string `json:"nack,omitempty"`
+	Type    string `json:"type"`           // kind, as "cluster"
+	Version string `json:"version"`        // last sent; empty: nothing yet
+	Acked   bool   `json:"acked"`          // that version has been acknowledged
+	NACK    string `json:"nack,omitempty"` // the proxy's words, if it rejected that version
 }
 
-// Handler serves the page.
-func Handler(func() Page) http.Handler { return http.NotFoundHandler() }
+// ProxyState sums up the types of a proxy.
+type ProxyState string
+
+// The states of a proxy. What counts is the version last sent of each type.
+const (
+	Converged ProxyState = "converged" // all are acknowledged
+	Syncing   ProxyState = "syncing"   // some are not, or there are none yet
+	Rejected  ProxyState = "rejected"  // some are rejected: the last accepted ones stay
+)
+
+// State returns the state of the proxy.
+func (p Proxy) State() ProxyState {
+	switch {
+	case slices.ContainsFunc(p.Types, func(t Type) bool { return t.NACK != "" }):
+		return Rejected
+	case len(p.Types) == 0 || slices.ContainsFunc(p.Types, func(t Type) bool { return !t.Acked }):
+		return Syncing
+	}
+	return Converged
+}
+
+// withLists returns the page with empty lists instead of nil ones, so that its
+// JSON has no null.
+func (p Page) withLists() Page {
+	p.Faults = orEmpty(p.Faults)
+	p.Status.Tiers = orEmpty(p.Status.Tiers)
+	p.Groups = slices.Clone(orEmpty(p.Groups))
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		g.Dangling, g.Placeholders = orEmpty(g.Dangling), orEmpty(g.Placeholders)
+		g.Withheld, g.Unknowable = orEmpty(g.Withheld), orEmpty(g.Unknowable)
+		if g.Resources == nil {
+			g.Resources = map[string]int{}
+		}
+	}
+	p.Proxies = slices.Clone(orEmpty(p.Proxies))
+	for i := range p.Proxies {
+		p.Proxies[i].Types = orEmpty(p.Proxies[i].Types)
+	}
+	return p
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -120,7 +120,7 @@ func TestParseFileRefuses(t *testing.T) {
 		{"a syntax error in a list", header + "- a\nb\n", []string{`f:3: not valid YAML: could not find expected ':'; correct the syntax`}},
 		{"a syntax error after many good lines", header + strings.Repeat("- a: 1\n  b:\n    c: 2\n", 9) + "   d: 3\n" + "- e: 4\n", []string{`f:29: not valid YAML: did not find expected key; correct the syntax`}},
 		{"a quotation without end", header + "- a: 'b\n- c: d\n", []string{`f:2: not valid YAML: found unexpected end of stream; correct the syntax`}},
-		{"a syntax error in a large file, near its line", header + "- a: b\n c: d\n" + strings.Repeat("#", maxSearched), []string{`f:2: not valid YAML: did not find expected '-' indicator; correct the syntax`}},
+		{"a syntax error in a large file, near its line", header + "- a: b\n c: d\n" + strings.Repeat("#", maxSearched), []string{`f:2: not valid YAML: did not find expected key; correct the syntax`}},
 		{"a syntax error in a second document", "resources: []\n---\na: {\n", []string{`f:3: not valid YAML: did not find expected node content; correct the syntax`}},
 		{"two documents", "resources: []\n---\nresources: []\n", []string{`f:2: second YAML document in one file; put it into a file of its own`}},
 		{"an alias, which may be a bomb", header + "- &a {x: 1}\n- *a\n", []string{`f:3: YAML aliases are not supported; write the value out`}},

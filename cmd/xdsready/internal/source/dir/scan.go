@@ -29,27 +29,34 @@ func (e entry) equal(other entry) bool {
 		e.err == other.err && bytes.Equal(e.data, other.data)
 }
 
-// scan reads the directory until two reads in a row agree, so that what it
-// returns was all there at one moment: between those two. A change in the
-// middle of a read, such as the swap of a ConfigMap, cannot mix old files with
-// new ones. The error is about the directory itself; a file that cannot be read
-// is an entry that says so.
+// scan reads the directory as it was at one moment. The error is about the
+// directory itself; a file that cannot be read is an entry that says so.
 func scan(root string, grouping Grouping) ([]entry, error) {
-	last, err := read(root, grouping)
-	if err != nil {
-		return nil, err
+	entries, err := settle(func() ([]entry, error) { return read(root, grouping) })
+	if errors.Is(err, errUnsettled) {
+		return nil, Error{File: root, Text: fmt.Sprintf("changed during each of %d reads; replace files by rename", maxReads)}
 	}
-	for range maxReads {
-		next, err := read(root, grouping)
+	return entries, err
+}
+
+var errUnsettled = errors.New("no two reads agree")
+
+// settle reads until two reads in a row agree, so that what it returns was all
+// there at one moment: between those two. A change in the middle of a read,
+// such as the swap of a ConfigMap, cannot mix old files with new ones.
+func settle(read func() ([]entry, error)) ([]entry, error) {
+	var last []entry
+	for i := range maxReads {
+		next, err := read()
 		if err != nil {
 			return nil, err
 		}
-		if slices.EqualFunc(last, next, entry.equal) {
+		if i > 0 && slices.EqualFunc(last, next, entry.equal) {
 			return next, nil
 		}
 		last = next
 	}
-	return nil, Error{File: root, Text: fmt.Sprintf("changed during each of %d reads; replace files by rename", maxReads)}
+	return nil, errUnsettled
 }
 
 // read reads the directory once, in the order of names.

@@ -68,7 +68,7 @@ func TestKeysAreNotInFaults(t *testing.T) {
 				t.Fatalf("parseFile: %v; want a good file", errs)
 			}
 			faults := 0
-			for i := range len(text) {
+			for i := 0; i < len(text); i += 3 { // all bytes take 10 s
 				slips := []string{text[:i], text[:i] + text[i+1:]}
 				for _, inserted := range []string{": ", "\n", `"`, `":"`, "'", "*", "&", "!", "{", "[", "- ", "%", "\x00", "\xff"} {
 					slips = append(slips, text[:i]+inserted+text[i:])

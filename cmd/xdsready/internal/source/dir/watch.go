@@ -73,17 +73,18 @@ func (w *watcher) watch() error {
 	// The parent tells that the directory, or a symbolic link to it, is replaced
 	// or comes back. It may be out of reach; then the next rescan finds that.
 	_ = w.inotify.Add(filepath.Dir(w.absolute))
-	errs := []error{w.add(w.absolute)}
+	errs := []error{watchError(w.absolute, w.inotify.Add(w.absolute))}
 	if list, err := os.ReadDir(w.absolute); err == nil {
 		for _, group := range groupDirs(w.absolute, w.options.Grouping, list) {
-			errs = append(errs, w.add(filepath.Join(w.absolute, group)))
+			path := filepath.Join(w.absolute, group)
+			errs = append(errs, watchError(path, w.inotify.Add(path)))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (w *watcher) add(path string) error {
-	err := w.inotify.Add(path)
+// watchError says what to do about an error of a watch.
+func watchError(path string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, fs.ErrNotExist):
 		return nil
