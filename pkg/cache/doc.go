@@ -16,6 +16,7 @@
 //   - Placeholder: an empty load assignment or route table in the place of an
 //     absent one, so that a proxy need not wait for it.
 //   - [Withheld]: a resource that is not sent, because a secret it needs is absent.
+//     The last good one stays, with all it needs; a new one stays out.
 //   - [Unknowable]: something may be needed that no resource names.
 //
 // # Guarantees
@@ -41,6 +42,8 @@
 //   - References by file, and secrets without sds_config, are the proxy's own.
 //   - An Any whose Go package is not linked into the program is carried as it is
 //     and listed as unknowable.
+//   - Clusters that code calls (Lua, Wasm, dynamic modules) or that contrib
+//     extensions name are not seen.
 //   - Order on the wire: that is the server's matter.
 //
 // # A whole program

@@ -170,13 +170,17 @@ func TestFromGoControlPlaneClosesASnapshot(t *testing.T) {
 }
 
 func TestFromGoControlPlaneRefuses(t *testing.T) {
+	nameless := map[string]types.Resource{}
+	for _, name := range strings.Split("hgfedcba", "") {
+		nameless[name] = &listenerv3.Listener{}
+	}
 	for _, tt := range []struct {
 		name  string
 		items map[string]types.Resource
 		want  string
 	}{
 		{"a resource that is nil", map[string]types.Resource{"n": nil}, `resource "n" of ` + resourcev3.ListenerType + `: cannot make a resource of a nil message`},
-		{"the first by name of those without a name", map[string]types.Resource{"b": &listenerv3.Listener{}, "a": &listenerv3.Listener{}}, `resource "a" of ` + resourcev3.ListenerType + `: a listener has no name`},
+		{"the first by name of those without a name", nameless, `resource "a" of ` + resourcev3.ListenerType + `: a listener has no name`},
 		{"two that say that they have one name", map[string]types.Resource{"a": &listenerv3.Listener{Name: "a"}, "b": &listenerv3.Listener{Name: "a"}}, `two resources are listener "a"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

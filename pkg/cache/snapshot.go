@@ -119,8 +119,9 @@ func (s *Snapshot) Withheld() []Withheld {
 	return s.withheld
 }
 
-// Dangling returns the references to resources that were not given or are
-// withheld, those that a placeholder answers included, in order.
+// Dangling returns the references to resources that were not given, or are
+// withheld without a last good one, in order. Those that a placeholder answers
+// are among them.
 func (s *Snapshot) Dangling() []Reference {
 	if s == nil {
 		return nil

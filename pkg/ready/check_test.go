@@ -290,7 +290,8 @@ func TestListedDoesNotHideAFailure(t *testing.T) {
 func TestMessagesAreOneBoundedLine(t *testing.T) {
 	r := ready.NewWithOptions(quiet(), "inputs")
 	r.Tier("inputs").Signal("a")
-	r.Tier("inputs").Fail("a", errors.Join(errors.New("first"), errors.New("second\r\nthird\n")))
+	const lines = "second\r\nthird\n"
+	r.Tier("inputs").Fail("a", errors.Join(errors.New("first"), errors.New(lines)))
 	wantState(t, r, "inputs", "a", ready.Failed, "first; second; third")
 	for what, text := range map[string]string{
 		"Err()":          r.Err().Error(),

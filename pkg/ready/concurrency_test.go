@@ -27,7 +27,7 @@ func TestReportMeetsAnAddedInput(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range 5000 {
+			for range 1000 {
 				r := ready.NewWithOptions(quiet(), "inputs", "snapshot")
 				r.Tier("inputs").Signal("first")()
 				reported := report(r.Tier("snapshot"))

@@ -41,7 +41,8 @@ func ExampleTier_Wait() {
 	registry := ready.New("inputs")
 	tries := 0
 	registry.Tier("inputs").Wait("cluster east", func(context.Context) error {
-		if tries++; tries == 1 {
+		tries++
+		if tries == 1 {
 			return errors.New("no route to host")
 		}
 		return nil

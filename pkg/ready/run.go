@@ -186,6 +186,8 @@ func (r *Registry) Run(stop <-chan struct{}) bool {
 // including Start and the HTTP server of the probes. (grpc's GracefulStop is no
 // alternative: it never returns while a proxy keeps its stream.)
 //
+// Where it is called more than once, the gate shuts at the end of the last delay.
+//
 // The returned context has ctx's values. It must end one day: its goroutine
 // starts when ctx ends and lasts for delay.
 func (r *Registry) WithDrain(ctx context.Context, delay time.Duration) context.Context {
@@ -214,11 +216,12 @@ func (r *Registry) drain() {
 	r.deliver()
 }
 
-// shut refuses new streams from now on.
+// shut refuses new streams from now on, unless another drain has not ended yet.
 func (r *Registry) shut() {
 	r.mu.Lock()
-	r.drains--
-	r.gate.set(false, false)
-	r.changedLocked()
+	if r.drains--; r.drains == 0 {
+		r.gate.set(false, false)
+		r.changedLocked()
+	}
 	r.mu.Unlock()
 }

@@ -114,7 +114,8 @@ func TestDeadline(t *testing.T) {
 				began := time.Now()
 				stop := start(t, r)
 				time.Sleep(row.deadline - time.Nanosecond)
-				if synctest.Wait(); len(missed) != 0 || strings.Contains(r.Err().Error(), "deadline") {
+				synctest.Wait()
+				if len(missed) != 0 || strings.Contains(r.Err().Error(), "deadline") {
 					t.Fatalf("missed before the deadline: %+v; Err: %v", missed, r.Err())
 				}
 				time.Sleep(time.Nanosecond)
@@ -331,6 +332,21 @@ func TestWithDrainWithoutDelay(t *testing.T) {
 			t.Errorf("the drain took %v, want none", took)
 		}
 		wantShut(t, r)
+	})
+}
+
+// Of two drains, as of two servers with delays of their own, the longer decides
+// when the gate shuts: until then somebody still serves.
+func TestTwoDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := open()
+		ctx, cancel := context.WithCancel(t.Context())
+		short, long := r.WithDrain(ctx, time.Second), r.WithDrain(ctx, 5*time.Second)
+		cancel()
+		<-short.Done()
+		wantBits(t, r, false, true)
+		<-long.Done()
+		wantBits(t, r, false, false)
 	})
 }
 

@@ -55,7 +55,9 @@ func (t *Tier) Snapshot(name string) *Snapshot {
 
 // Inputs returns a channel that is closed when all tiers before are complete.
 // An event loop waits for it to build once even if no event asks for a build,
-// as in an empty cluster or on a follower.
+// as in an empty cluster or on a follower. A check that is registered later,
+// while the gate is shut, takes the completeness back: then a new call returns a
+// new channel.
 func (s *Snapshot) Inputs() <-chan struct{} {
 	if s == nil {
 		return always

@@ -3,6 +3,7 @@ package ready
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,8 @@ import (
 //
 // The check is found by its name, which may be the reflector's type description
 // ("*v1.EndpointSlice"), its kind, or the kind's lower-case plural
-// ("endpointslices"), also behind a group ("discovery.k8s.io/endpointslices").
+// ("endpointslices"), also with its group ("endpointslices.discovery.k8s.io" or
+// "discovery.k8s.io/endpointslices").
 // An error of a type without such a check goes to the pending Cache checks.
 // Errors after a check has synced are counted only: informers go on with what
 // they have.
@@ -65,11 +67,12 @@ func names(check, description string) bool {
 		return true
 	}
 	kind := description[strings.LastIndexAny(description, ".=*")+1:] // "*v1.Pod", "group/v1, Kind=Pod"
-	check = strings.ToLower(check[strings.LastIndexAny(check, "/*.")+1:])
 	kind = strings.ToLower(kind)
-	switch check {
-	case kind, kind + "s", kind + "es":
-		return true
+	forms := []string{kind, kind + "s", kind + "es"}
+	if stem, ok := strings.CutSuffix(kind, "y"); ok {
+		forms = append(forms, stem+"ies")
 	}
-	return strings.HasSuffix(kind, "y") && check == strings.TrimSuffix(kind, "y")+"ies"
+	check = strings.ToLower(check)
+	resource, _, _ := strings.Cut(check, ".") // of "endpointslices.discovery.k8s.io"
+	return slices.Contains(forms, resource) || slices.Contains(forms, check[strings.LastIndexAny(check, "/*.")+1:])
 }

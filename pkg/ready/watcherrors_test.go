@@ -28,6 +28,8 @@ func TestWatchErrorsFindsTheCheckByName(t *testing.T) {
 		{"endpointslices", "*v1.EndpointSlice", true},
 		{"endpointslice", "*v1.EndpointSlice", true},
 		{"discovery.k8s.io/endpointslices", "*v1.EndpointSlice", true},
+		{"endpointslices.discovery.k8s.io", "*v1.EndpointSlice", true},
+		{"endpointslices.discovery.k8s.io", "*v1.Pod", false},
 		{"endpoints", "*v1.Endpoints", true},
 		{"ingresses", "*v1.Ingress", true},
 		{"networkpolicies", "*v1.NetworkPolicy", true},

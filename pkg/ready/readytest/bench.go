@@ -21,11 +21,11 @@ const subject = "subject"
 
 // bench is one registry with the source under test in its second tier.
 type bench struct {
+	t        *testing.T
 	rig      Rig
 	steer    Steer
 	registry *ready.Registry
 	first    func() // completes the tier before
-	label    string
 	cancel   context.CancelFunc
 	ended    chan struct{} // closed when Start has returned
 	err      error         // what it returned
@@ -37,7 +37,7 @@ type bench struct {
 // newBench makes the registry and registers the source.
 func newBench(t *testing.T, rig Rig) *bench {
 	t.Helper()
-	b := &bench{rig: rig, label: t.Name(), ended: make(chan struct{})}
+	b := &bench{t: t, rig: rig, ended: make(chan struct{})}
 	b.registry = ready.NewWithOptions(ready.Options{OnEvent: b.event, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, "first", "second")
 	b.first = b.registry.Tier("first").Signal("before")
 	b.steer = rig.Register(t, b.registry.Tier("second"), subject)
@@ -46,12 +46,12 @@ func newBench(t *testing.T, rig Rig) *bench {
 
 // start starts the registry under a profiler label, which its goroutines and
 // those of the sources it calls inherit.
-func (b *bench) start(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func (b *bench) start() {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
 	b.cancel = cancel
-	t.Cleanup(func() { b.end() })
-	go pprof.Do(ctx, pprof.Labels("readytest", b.label), func(ctx context.Context) {
+	b.t.Cleanup(func() { b.end() })
+	go pprof.Do(ctx, pprof.Labels("readytest", b.t.Name()), func(ctx context.Context) {
 		defer close(b.ended)
 		b.err = b.registry.Start(ctx)
 	})
@@ -82,8 +82,8 @@ func (b *bench) name() string {
 }
 
 // check returns the status of the check under test.
-func (b *bench) check(t *testing.T) ready.CheckStatus {
-	t.Helper()
+func (b *bench) check() ready.CheckStatus {
+	b.t.Helper()
 	for _, tier := range b.registry.Status().Tiers {
 		for _, c := range tier.Checks {
 			if tier.Name == "second" && c.Name == b.name() {
@@ -91,14 +91,14 @@ func (b *bench) check(t *testing.T) ready.CheckStatus {
 			}
 		}
 	}
-	t.Fatalf("the rig registered no check %q: %+v", b.name(), b.registry.Status())
+	b.t.Fatalf("the rig registered no check %q: %+v", b.name(), b.registry.Status())
 	return ready.CheckStatus{}
 }
 
 // until waits for a condition on the status.
-func (b *bench) until(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Limit)
+func (b *bench) until(what string, holds func() bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), Limit)
 	defer cancel()
 	for {
 		changed := b.registry.Changed()
@@ -108,7 +108,7 @@ func (b *bench) until(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			t.Fatalf("not within %v: %s; Err: %v; status: %+v", Limit, what, b.registry.Err(), b.registry.Status())
+			b.t.Fatalf("not within %v: %s; Err: %v; status: %+v", Limit, what, b.registry.Err(), b.registry.Status())
 		}
 	}
 }
@@ -123,42 +123,42 @@ func (b *bench) settle() {
 }
 
 // untilOpen waits for the gate.
-func (b *bench) untilOpen(t *testing.T) {
-	t.Helper()
-	b.until(t, "the gate opens", b.registry.Open)
-	if c := b.check(t); c.State != ready.Synced {
-		t.Errorf("the gate is open and the check is %s (%q), want synced", c.State, c.Message)
+func (b *bench) untilOpen() {
+	b.t.Helper()
+	b.until("the gate opens", b.registry.Open)
+	if c := b.check(); c.State != ready.Synced {
+		b.t.Errorf("the gate is open and the check is %s (%q), want synced", c.State, c.Message)
 	}
 }
 
 // turn completes the tier before and waits until the source has its turn.
-func (b *bench) turn(t *testing.T) {
-	t.Helper()
+func (b *bench) turn() {
+	b.t.Helper()
 	b.first()
-	b.until(t, "the first tier is complete", func() bool {
+	b.until("the first tier is complete", func() bool {
 		return b.registry.Status().Tiers[0].State == ready.Synced
 	})
 }
 
 // stop ends the run and checks that nothing is left of it.
-func (b *bench) stop(t *testing.T) {
-	t.Helper()
+func (b *bench) stop() {
+	b.t.Helper()
 	if !b.end() {
-		t.Fatalf("Start did not return within %v of the end of its context: the wait ignores it", Limit)
+		b.t.Fatalf("Start did not return within %v of the end of its context: the wait ignores it", Limit)
 	}
 	if b.err != nil {
-		t.Errorf("Start returned %v, want nil", b.err)
+		b.t.Errorf("Start returned %v, want nil", b.err)
 	}
 	if b.rig.Bubble {
 		synctest.Wait()
 	}
 	for limit := time.Now().Add(Limit); ; runtime.Gosched() { // one may be on its last instructions
-		left := labelled(b.label)
+		left := labelled(b.t.Name())
 		if left == "" {
 			return
 		}
 		if b.rig.Bubble || time.Now().After(limit) {
-			t.Errorf("goroutines are left after Start returned:\n%s", left)
+			b.t.Errorf("goroutines are left after Start returned:\n%s", left)
 			return
 		}
 	}
@@ -180,8 +180,8 @@ func labelled(label string) string {
 }
 
 // wantOrder checks that the source was not synced before the first tier was.
-func (b *bench) wantOrder(t *testing.T) {
-	t.Helper()
+func (b *bench) wantOrder() {
+	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	complete := false
@@ -190,25 +190,25 @@ func (b *bench) wantOrder(t *testing.T) {
 		case e.Kind == ready.EventTier && e.Tier == "first" && e.To == string(ready.Synced):
 			complete = true
 		case e.Kind == ready.EventCheck && e.Check == b.name() && e.To == string(ready.Synced) && !complete:
-			t.Errorf("the check was synced before the tier before it was complete: %+v", b.events)
+			b.t.Errorf("the check was synced before the tier before it was complete: %+v", b.events)
 		}
 	}
 }
 
 // shows waits until the check has failed with that text in all places.
-func (b *bench) shows(t *testing.T, text string) {
-	t.Helper()
-	b.until(t, "the check is failed with the text "+text, func() bool {
-		c := b.check(t)
+func (b *bench) shows(text string) {
+	b.t.Helper()
+	b.until("the check is failed with the text "+text, func() bool {
+		c := b.check()
 		return c.State == ready.Failed && strings.Contains(c.Message, text)
 	})
 	if err := b.registry.Err(); err == nil || !strings.Contains(err.Error(), text) {
-		t.Errorf("Err() = %v, want one with %q", err, text)
+		b.t.Errorf("Err() = %v, want one with %q", err, text)
 	}
 	if err := b.registry.AdmissionErr(); err == nil || !strings.Contains(err.Error(), text) {
-		t.Errorf("AdmissionErr() = %v, want one with %q", err, text)
+		b.t.Errorf("AdmissionErr() = %v, want one with %q", err, text)
 	}
 	if b.registry.Open() {
-		t.Error("the gate is open with a failed check")
+		b.t.Error("the gate is open with a failed check")
 	}
 }

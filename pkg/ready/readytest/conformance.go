@@ -60,151 +60,143 @@ func Conformance(t *testing.T, rig Rig) {
 	t.Helper()
 	for _, part := range []struct {
 		name string
-		run  func(*testing.T, Rig)
+		run  func(*bench)
 	}{
-		{"opens the gate when it has synced, not before", testOpens},
-		{"synced before the start is seen at its turn", testSyncedBeforeStart},
-		{"what is reported before its turn does not count", testEarly},
-		{"shows the text of its error and syncs after it", testFails},
-		{"a panic is a failed check and it syncs after it", testPanics},
-		{"is asked again after an input was added", testAskedAgain},
-		{"ends with the context while pending", testEndsPending},
-		{"ends with the context when synced", testEndsSynced},
-		{"as nil tier it does nothing", testNilTier},
+		{"opens the gate when it has synced, not before", (*bench).opens},
+		{"synced before the start is seen at its turn", (*bench).opensWhenSyncedBeforeStart},
+		{"what is reported before its turn does not count", (*bench).ignoresEarlyReports},
+		{"shows the text of its error and syncs after it", (*bench).showsErrors},
+		{"a panic is a failed check and it syncs after it", (*bench).survivesPanics},
+		{"is asked again after an input was added", (*bench).isAskedAgain},
+		{"ends with the context while pending", (*bench).endsPending},
+		{"ends with the context when synced", (*bench).endsSynced},
+		{"as nil tier it does nothing", (*bench).doesNothingOnNilTier},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			if rig.Bubble {
-				synctest.Test(t, func(t *testing.T) { part.run(t, rig) })
+				synctest.Test(t, func(t *testing.T) { part.run(newBench(t, rig)) })
 				return
 			}
-			part.run(t, rig)
+			part.run(newBench(t, rig))
 		})
 	}
 }
 
-func testOpens(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
-	b.start(t)
-	b.turn(t)
+func (b *bench) opens() {
+	b.start()
+	b.turn()
 	b.settle()
-	if c := b.check(t); b.registry.Open() || c.State != ready.Pending {
-		t.Errorf("a source that has not synced: gate open = %t, check is %s (%q); want shut and pending",
+	if c := b.check(); b.registry.Open() || c.State != ready.Pending {
+		b.t.Errorf("a source that has not synced: gate open = %t, check is %s (%q); want shut and pending",
 			b.registry.Open(), c.State, c.Message)
 	}
 	b.steer.Sync()
-	b.untilOpen(t)
-	b.stop(t)
+	b.untilOpen()
+	b.stop()
 }
 
-func testSyncedBeforeStart(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
+func (b *bench) opensWhenSyncedBeforeStart() {
 	b.first()
 	b.steer.Sync()
-	b.start(t)
-	b.untilOpen(t)
-	b.stop(t)
+	b.start()
+	b.untilOpen()
+	b.stop()
 }
 
-func testEarly(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
-	b.start(t)
+func (b *bench) ignoresEarlyReports() {
+	b.start()
 	b.steer.Sync()
 	b.settle()
-	if c := b.check(t); b.registry.Open() || c.State == ready.Synced {
-		t.Errorf("reported before its turn: gate open = %t, check is %s; want shut and not synced", b.registry.Open(), c.State)
+	if c := b.check(); b.registry.Open() || c.State == ready.Synced {
+		b.t.Errorf("reported before its turn: gate open = %t, check is %s; want shut and not synced", b.registry.Open(), c.State)
 	}
-	b.turn(t)
-	if rig.Reported {
+	b.turn()
+	if b.rig.Reported {
 		b.settle()
-		if c := b.check(t); b.registry.Open() || c.State == ready.Synced {
-			t.Errorf("its early report was remembered: gate open = %t, check is %s", b.registry.Open(), c.State)
+		if c := b.check(); b.registry.Open() || c.State == ready.Synced {
+			b.t.Errorf("its early report was remembered: gate open = %t, check is %s", b.registry.Open(), c.State)
 		}
 		b.steer.Sync()
 	}
-	b.untilOpen(t)
-	b.stop(t)
-	b.wantOrder(t)
+	b.untilOpen()
+	b.stop()
+	b.wantOrder()
 }
 
-func testFails(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
+func (b *bench) showsErrors() {
 	if b.steer.Fail == nil {
-		t.Skip("this kind of source cannot fail")
+		b.t.Skip("this kind of source cannot fail")
 	}
-	b.start(t)
-	b.turn(t)
+	b.start()
+	b.turn()
 	const text = "the words of the failing source"
 	b.steer.Fail(errors.New(text))
-	b.shows(t, text)
+	b.shows(text)
 	b.steer.Sync()
-	b.untilOpen(t)
-	b.stop(t)
+	b.untilOpen()
+	b.stop()
 }
 
-func testPanics(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
+func (b *bench) survivesPanics() {
 	if b.steer.Panic == nil {
-		t.Skip("the registry calls no foreign code of this kind of source")
+		b.t.Skip("the registry calls no foreign code of this kind of source")
 	}
 	const text = "the words of the panic"
 	b.steer.Panic(text)
-	b.start(t)
-	b.turn(t)
-	b.shows(t, text)
+	b.start()
+	b.turn()
+	b.shows(text)
 	b.steer.Sync()
-	b.untilOpen(t)
-	b.stop(t)
+	b.untilOpen()
+	b.stop()
 }
 
-func testAskedAgain(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
+func (b *bench) isAskedAgain() {
 	last := b.registry.Tier("second").Signal("keeps the gate shut")
-	b.start(t)
-	b.turn(t)
+	b.start()
+	b.turn()
 	b.steer.Sync()
-	synced := func() bool { return b.check(t).State == ready.Synced }
-	b.until(t, "the check is synced", synced)
+	synced := func() bool { return b.check().State == ready.Synced }
+	b.until("the check is synced", synced)
 	added := b.registry.Tier("first").Signal("added")
 	if synced() {
-		t.Error("the check is still synced with a new check pending in the tier before")
+		b.t.Error("the check is still synced with a new check pending in the tier before")
 	}
 	added()
-	if rig.Reported {
+	if b.rig.Reported {
 		b.settle()
 		if synced() {
-			t.Error("its report was remembered, although it was made without the added input")
+			b.t.Error("its report was remembered, although it was made without the added input")
 		}
 		b.steer.Sync()
 	}
-	b.until(t, "the check is synced again", synced)
+	b.until("the check is synced again", synced)
 	last()
-	b.untilOpen(t)
-	b.stop(t)
+	b.untilOpen()
+	b.stop()
 }
 
-func testEndsPending(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
-	b.start(t)
-	b.turn(t)
-	b.stop(t)
+func (b *bench) endsPending() {
+	b.start()
+	b.turn()
+	b.stop()
 	if b.registry.Open() || b.registry.Ready() {
-		t.Error("the gate opened at the end of the run")
+		b.t.Error("the gate opened at the end of the run")
 	}
 }
 
-func testEndsSynced(t *testing.T, rig Rig) {
-	b := newBench(t, rig)
-	b.start(t)
-	b.turn(t)
+func (b *bench) endsSynced() {
+	b.start()
+	b.turn()
 	b.steer.Sync()
-	b.untilOpen(t)
-	b.stop(t)
+	b.untilOpen()
+	b.stop()
 	if b.registry.Open() || b.registry.Ready() {
-		t.Error("the gate is still open after the end of the run")
+		b.t.Error("the gate is still open after the end of the run")
 	}
 }
 
-func testNilTier(t *testing.T, rig Rig) {
-	steer := rig.Register(t, nil, subject)
+func (b *bench) doesNothingOnNilTier() {
+	steer := b.rig.Register(b.t, nil, subject)
 	steer.Sync()
 }

@@ -57,8 +57,11 @@ func waitClosed(t *testing.T, cc *grpc.ClientConn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if !cc.WaitForStateChange(ctx, connectivity.Ready) {
-		t.Errorf("the connection is still open %v after the refusal", patience)
+	for state := cc.GetState(); state != connectivity.Idle; state = cc.GetState() {
+		if !cc.WaitForStateChange(ctx, state) {
+			t.Errorf("the connection is still %v %v after the refusal", state, patience)
+			return
+		}
 	}
 }
 

@@ -145,11 +145,11 @@ func TestQueueTurnsComeInOrderOfArrival(t *testing.T) {
 	l := newLine(Options{MaxHeld: 5})
 	var waiters []*waiter
 	for range 5 {
-		place, ok := l.queue.join("conn")
+		w, ok := l.queue.join("conn")
 		if !ok {
 			t.Fatal("join: the queue is full")
 		}
-		waiters = append(waiters, place)
+		waiters = append(waiters, w)
 	}
 	l.queue.leave(l.queue.tail) // one that is not at the head passes no turn on
 	waiters = waiters[:4]

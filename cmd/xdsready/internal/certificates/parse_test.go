@@ -7,31 +7,33 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/certtest"
 )
 
 // Each error names the flag, the file and what to do, and shows nothing of a key.
 func TestNewErrors(t *testing.T) {
-	ca := newAuthority(t)
-	good, other := ca.valid(t, "good"), ca.valid(t, "other")
-	expired := ca.issue(t, "expired", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
-	future := ca.issue(t, "future", time.Now().Add(time.Hour), time.Now().Add(2*time.Hour))
+	ca := certtest.NewAuthority(t)
+	good, other := ca.Issue(t, "good"), ca.Issue(t, "other")
+	expired := ca.IssueFor(t, "expired", time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour))
+	future := ca.IssueFor(t, "future", time.Now().Add(time.Hour), time.Now().Add(2*time.Hour))
 	for _, test := range []struct {
 		name          string
 		cert, key, ca []byte // nil: no such file
 		want          []string
 	}{
-		{"no certificate file", nil, good.key, ca.pem, []string{"--tls-cert", "tls.crt", "no such file", "name a PEM file"}},
-		{"no key file", good.cert, nil, ca.pem, []string{"--tls-key", "tls.key", "no such file", "name a PEM file"}},
-		{"no CA file", good.cert, good.key, nil, []string{"--tls-client-ca", "ca.crt", "no such file", "name a PEM file"}},
-		{"an empty certificate", []byte{}, good.key, ca.pem, []string{"--tls-cert", "tls.crt", "no certificate in it"}},
-		{"a key for a certificate", good.key, good.key, ca.pem, []string{"--tls-cert", "tls.crt", "no certificate in it"}},
-		{"a damaged certificate", toPEM("CERTIFICATE", []byte("x")), good.key, ca.pem, []string{"--tls-cert", "tls.crt", "give the PEM certificate"}},
-		{"an expired certificate", expired.cert, expired.key, ca.pem, []string{"--tls-cert", "tls.crt", "expired at", "renew it"}},
-		{"a certificate of the future", future.cert, future.key, ca.pem, []string{"--tls-cert", "tls.crt", "not valid before", "clock"}},
-		{"a key of another certificate", good.cert, other.key, ca.pem, []string{"--tls-key", "tls.key", "does not match", "tls.crt"}},
-		{"a damaged key", good.cert, toPEM("PRIVATE KEY", []byte("secret")), ca.pem, []string{"--tls-key", "tls.key", "give the key"}},
-		{"a key that is no PEM", good.cert, []byte("secret"), ca.pem, []string{"--tls-key", "tls.key", "give the key"}},
-		{"a key for a CA", good.cert, good.key, good.key, []string{"--tls-client-ca", "ca.crt", "no certificate in it"}},
+		{"no certificate file", nil, good.Key, ca.PEM, []string{"--tls-cert", "tls.crt", "no such file", "name a PEM file"}},
+		{"no key file", good.Cert, nil, ca.PEM, []string{"--tls-key", "tls.key", "no such file", "name a PEM file"}},
+		{"no CA file", good.Cert, good.Key, nil, []string{"--tls-client-ca", "ca.crt", "no such file", "name a PEM file"}},
+		{"an empty certificate", []byte{}, good.Key, ca.PEM, []string{"--tls-cert", "tls.crt", "no certificate in it"}},
+		{"a key for a certificate", good.Key, good.Key, ca.PEM, []string{"--tls-cert", "tls.crt", "no certificate in it"}},
+		{"a damaged certificate", certtest.ToPEM("CERTIFICATE", []byte("x")), good.Key, ca.PEM, []string{"--tls-cert", "tls.crt", "give the PEM certificate"}},
+		{"an expired certificate", expired.Cert, expired.Key, ca.PEM, []string{"--tls-cert", "tls.crt", "expired at", "renew it"}},
+		{"a certificate of the future", future.Cert, future.Key, ca.PEM, []string{"--tls-cert", "tls.crt", "not valid before", "clock"}},
+		{"a key of another certificate", good.Cert, other.Key, ca.PEM, []string{"--tls-key", "tls.key", "does not match", "tls.crt"}},
+		{"a damaged key", good.Cert, certtest.ToPEM("PRIVATE KEY", []byte("secret")), ca.PEM, []string{"--tls-key", "tls.key", "give the key"}},
+		{"a key that is no PEM", good.Cert, []byte("secret"), ca.PEM, []string{"--tls-key", "tls.key", "give the key"}},
+		{"a key for a CA", good.Cert, good.Key, good.Key, []string{"--tls-client-ca", "ca.crt", "no certificate in it"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -64,10 +66,10 @@ func TestNewErrors(t *testing.T) {
 
 // A certificate and its key may be in one file, in either order.
 func TestPairInOneFile(t *testing.T) {
-	good := newAuthority(t).valid(t, "good")
+	good := certtest.NewAuthority(t).Issue(t, "good")
 	for name, text := range map[string][]byte{
-		"certificate first": append(bytes.Clone(good.cert), good.key...),
-		"key first":         append(bytes.Clone(good.key), good.cert...),
+		"certificate first": append(bytes.Clone(good.Cert), good.Key...),
+		"key first":         append(bytes.Clone(good.Key), good.Cert...),
 	} {
 		path := filepath.Join(t.TempDir(), "both.pem")
 		if err := os.WriteFile(path, text, 0o600); err != nil {

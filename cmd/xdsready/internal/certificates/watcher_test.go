@@ -3,7 +3,6 @@ package certificates
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/certtest"
 )
 
 // patience bounds every wait for something that must happen.
@@ -25,14 +26,14 @@ const never = time.Hour
 type rig struct {
 	*Watcher
 	dir      string
-	ca       *authority
+	ca       *certtest.Authority
 	server   *tls.Config // from TLSConfig, once
 	verdicts chan error  // what OnFault was told
 }
 
-func newRig(t *testing.T, interval time.Duration, prepare func(t *testing.T, dir string, ca *authority)) *rig {
+func newRig(t *testing.T, interval time.Duration, prepare func(t *testing.T, dir string, ca *certtest.Authority)) *rig {
 	t.Helper()
-	r := &rig{dir: t.TempDir(), ca: newAuthority(t), verdicts: make(chan error, 10)}
+	r := &rig{dir: t.TempDir(), ca: certtest.NewAuthority(t), verdicts: make(chan error, 10)}
 	prepare(t, r.dir, r.ca)
 	var err error
 	r.Watcher, err = New(Options{
@@ -77,10 +78,10 @@ func (r *rig) taken(t *testing.T) {
 }
 
 // plain puts ca.crt and a good pair named first into the directory.
-func plain(t *testing.T, dir string, ca *authority) {
+func plain(t *testing.T, dir string, ca *certtest.Authority) {
 	t.Helper()
-	write(t, filepath.Join(dir, "ca.crt"), ca.pem)
-	writePair(t, dir, ca.valid(t, "first"))
+	certtest.Replace(t, filepath.Join(dir, "ca.crt"), ca.PEM)
+	ca.Issue(t, "first").Write(t, dir)
 }
 
 // connect makes a handshake with a client of this configuration and returns
@@ -102,8 +103,7 @@ func (r *rig) connect(t *testing.T, client *tls.Config) (tls.ConnectionState, er
 		defer func() { _ = conn.Close() }()
 		accepted <- tls.Server(conn, r.server).HandshakeContext(t.Context())
 	}()
-	client.ServerName, client.RootCAs = "control-plane", x509.NewCertPool()
-	client.RootCAs.AddCert(r.ca.certificate)
+	client.ServerName, client.RootCAs = "control-plane", r.ca.Pool()
 	conn, err := tls.Dial("tcp", listener.Addr().String(), client)
 	if err != nil {
 		return tls.ConnectionState{}, errors.Join(err, <-accepted)
@@ -129,7 +129,7 @@ func (r *rig) handshake(t *testing.T, client ...tls.Certificate) (name string, e
 // serves checks that handshakes get the certificate of that name.
 func (r *rig) serves(t *testing.T, name string) {
 	t.Helper()
-	if got, err := r.handshake(t, r.ca.valid(t, "client").pair(t)); err != nil || got != name {
+	if got, err := r.handshake(t, r.ca.Issue(t, "client").TLS(t)); err != nil || got != name {
 		t.Errorf("handshake: %q, %v, want %q", got, err, name)
 	}
 }
@@ -140,7 +140,7 @@ func TestClientCertificates(t *testing.T) {
 	if _, err := r.handshake(t); err == nil {
 		t.Error("a client without a certificate was accepted")
 	}
-	if _, err := r.handshake(t, newAuthority(t).valid(t, "stranger").pair(t)); err == nil {
+	if _, err := r.handshake(t, certtest.NewAuthority(t).Issue(t, "stranger").TLS(t)); err == nil {
 		t.Error("a client with a certificate of another CA was accepted")
 	}
 }
@@ -150,7 +150,7 @@ func TestClientCertificates(t *testing.T) {
 func TestVersionsAndSessions(t *testing.T) {
 	r := newRig(t, never, plain)
 	client := &tls.Config{
-		Certificates: []tls.Certificate{r.ca.valid(t, "client").pair(t)},
+		Certificates: []tls.Certificate{r.ca.Issue(t, "client").TLS(t)},
 		MaxVersion:   tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(1),
 	}
 	for range 2 {
@@ -165,8 +165,8 @@ func TestVersionsAndSessions(t *testing.T) {
 }
 
 func TestWithoutClientCA(t *testing.T) {
-	dir, ca := t.TempDir(), newAuthority(t)
-	writePair(t, dir, ca.valid(t, "first"))
+	dir, ca := t.TempDir(), certtest.NewAuthority(t)
+	ca.Issue(t, "first").Write(t, dir)
 	w, err := New(Options{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")})
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestWithoutClientCA(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	r := newRig(t, never, plain)
-	writePair(t, r.dir, r.ca.valid(t, "second"))
+	r.ca.Issue(t, "second").Write(t, r.dir)
 	r.taken(t)
 	r.serves(t, "second")
 }
@@ -186,13 +186,13 @@ func TestRotation(t *testing.T) {
 // The certificates of the old CA are refused and those of the new one taken.
 func TestClientCARotation(t *testing.T) {
 	r := newRig(t, never, plain)
-	old, next := r.ca.valid(t, "client").pair(t), newAuthority(t)
-	write(t, filepath.Join(r.dir, "ca.crt"), next.pem)
+	old, next := r.ca.Issue(t, "client").TLS(t), certtest.NewAuthority(t)
+	certtest.Replace(t, filepath.Join(r.dir, "ca.crt"), next.PEM)
 	r.taken(t)
 	if _, err := r.handshake(t, old); err == nil {
 		t.Error("a client of the old CA was accepted")
 	}
-	if _, err := r.handshake(t, next.valid(t, "client").pair(t)); err != nil {
+	if _, err := r.handshake(t, next.Issue(t, "client").TLS(t)); err != nil {
 		t.Errorf("a client of the new CA: %v", err)
 	}
 }
@@ -209,14 +209,14 @@ func TestRotationBySymlinkSwap(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	generation := func(dir, name string, ca *authority) {
+	generation := func(dir, name string, ca *certtest.Authority) {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, name, "ca.crt"), ca.pem)
-		writePair(t, filepath.Join(dir, name), ca.valid(t, name))
+		certtest.Replace(t, filepath.Join(dir, name, "ca.crt"), ca.PEM)
+		ca.Issue(t, name).Write(t, filepath.Join(dir, name))
 	}
-	r := newRig(t, never, func(t *testing.T, dir string, ca *authority) {
+	r := newRig(t, never, func(t *testing.T, dir string, ca *certtest.Authority) {
 		t.Helper()
 		generation(dir, "..first", ca)
 		swap(dir, "..first")
@@ -240,17 +240,17 @@ func TestRotationBySymlinkSwap(t *testing.T) {
 // interval finds it.
 func TestRotationFoundByInterval(t *testing.T) {
 	elsewhere := t.TempDir()
-	r := newRig(t, 10*time.Millisecond, func(t *testing.T, dir string, ca *authority) {
+	r := newRig(t, 10*time.Millisecond, func(t *testing.T, dir string, ca *certtest.Authority) {
 		t.Helper()
-		write(t, filepath.Join(elsewhere, "ca.crt"), ca.pem)
-		writePair(t, elsewhere, ca.valid(t, "first"))
+		certtest.Replace(t, filepath.Join(elsewhere, "ca.crt"), ca.PEM)
+		ca.Issue(t, "first").Write(t, elsewhere)
 		for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
 			if err := os.Symlink(filepath.Join(elsewhere, name), filepath.Join(dir, name)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	})
-	writePair(t, elsewhere, r.ca.valid(t, "second"))
+	r.ca.Issue(t, "second").Write(t, elsewhere)
 	r.taken(t)
 	r.serves(t, "second")
 }
@@ -265,11 +265,11 @@ func TestBrokenFiles(t *testing.T) {
 	}{
 		{"a certificate that is no PEM", func(t *testing.T, r *rig) {
 			t.Helper()
-			write(t, filepath.Join(r.dir, "tls.crt"), []byte("half a certifi"))
+			certtest.Replace(t, filepath.Join(r.dir, "tls.crt"), []byte("half a certifi"))
 		}, "--tls-cert"},
 		{"the key of another certificate", func(t *testing.T, r *rig) {
 			t.Helper()
-			write(t, filepath.Join(r.dir, "tls.key"), r.ca.valid(t, "other").key)
+			certtest.Replace(t, filepath.Join(r.dir, "tls.key"), r.ca.Issue(t, "other").Key)
 		}, "--tls-key"},
 		{"a key that is gone", func(t *testing.T, r *rig) {
 			t.Helper()
@@ -279,7 +279,7 @@ func TestBrokenFiles(t *testing.T) {
 		}, "--tls-key"},
 		{"an empty CA", func(t *testing.T, r *rig) {
 			t.Helper()
-			write(t, filepath.Join(r.dir, "ca.crt"), nil)
+			certtest.Replace(t, filepath.Join(r.dir, "ca.crt"), nil)
 		}, "--tls-client-ca"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -289,8 +289,8 @@ func TestBrokenFiles(t *testing.T) {
 				t.Fatalf("verdict: %v, want one that names %s", err, test.want)
 			}
 			r.serves(t, "first")
-			write(t, filepath.Join(r.dir, "ca.crt"), r.ca.pem)
-			writePair(t, r.dir, r.ca.valid(t, "mended"))
+			certtest.Replace(t, filepath.Join(r.dir, "ca.crt"), r.ca.PEM)
+			r.ca.Issue(t, "mended").Write(t, r.dir)
 			r.taken(t)
 			r.serves(t, "mended")
 		})

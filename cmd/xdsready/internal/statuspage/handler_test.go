@@ -1,7 +1,6 @@
 package statuspage
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,20 +12,14 @@ import (
 )
 
 // ask sends a request to the handler of a page.
-func ask(t *testing.T, page Page, method, target, accept string) (*http.Response, string) {
-	t.Helper()
+func ask(page Page, method, target, accept string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, target, nil)
 	if accept != "" {
 		request.Header.Set("Accept", accept)
 	}
 	recorder := httptest.NewRecorder()
 	Handler(func() Page { return page }).ServeHTTP(recorder, request)
-	response := recorder.Result()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
+	return recorder
 }
 
 // The files are what people and programs get: look at them when they change.
@@ -34,7 +27,7 @@ func TestGolden(t *testing.T) {
 	for name, page := range map[string]Page{"starting": starting(), "serving": serving(), "empty": {Time: now}} {
 		for _, format := range []string{"html", "json"} {
 			t.Run(name+"."+format, func(t *testing.T) {
-				_, got := ask(t, page, http.MethodGet, "/?format="+format, "")
+				got := ask(page, http.MethodGet, "/?format="+format, "").Body.String()
 				golden := filepath.Join("testdata", name+"."+format)
 				if *update {
 					if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
@@ -71,15 +64,14 @@ func TestHandler(t *testing.T) {
 		{"another method is refused", "POST", "/", "", 405, text},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			response, body := ask(t, serving(), test.method, test.target, test.accept)
-			if response.StatusCode != test.code || response.Header.Get("Content-Type") != test.contentType {
-				t.Errorf("%s %s: %d %q, want %d %q", test.method, test.target,
-					response.StatusCode, response.Header.Get("Content-Type"), test.code, test.contentType)
+			response := ask(serving(), test.method, test.target, test.accept)
+			if got := response.Header().Get("Content-Type"); response.Code != test.code || got != test.contentType {
+				t.Errorf("%s %s: %d %q, want %d %q", test.method, test.target, response.Code, got, test.code, test.contentType)
 			}
-			if response.Header.Get("X-Content-Type-Options") != "nosniff" {
+			if response.Header().Get("X-Content-Type-Options") != "nosniff" {
 				t.Error("X-Content-Type-Options is not nosniff")
 			}
-			if test.code == 400 && !strings.Contains(body, "use html or json") {
+			if body := response.Body.String(); test.code == 400 && !strings.Contains(body, "use html or json") {
 				t.Errorf("body %q does not say what to do", body)
 			}
 		})

@@ -15,12 +15,12 @@ import (
 // parse returns the nodes of the HTML form of a page, in order.
 func parse(t *testing.T, page Page) (nodes []*html.Node, header http.Header) {
 	t.Helper()
-	response, body := ask(t, page, http.MethodGet, "/", "")
-	root, err := html.Parse(strings.NewReader(body))
+	response := ask(page, http.MethodGet, "/", "")
+	root, err := html.Parse(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Collect(root.Descendants()), response.Header
+	return slices.Collect(root.Descendants()), response.Header()
 }
 
 func attribute(n *html.Node, name string) (string, bool) {
@@ -37,8 +37,7 @@ func attribute(n *html.Node, name string) (string, bool) {
 func TestMarkup(t *testing.T) {
 	for name, page := range map[string]Page{"starting": starting(), "serving": serving(), "empty": {}} {
 		t.Run(name, func(t *testing.T) {
-			_, body := ask(t, page, http.MethodGet, "/", "")
-			checkBalance(t, body)
+			checkBalance(t, ask(page, http.MethodGet, "/", "").Body.String())
 			nodes, _ := parse(t, page)
 			ids := map[string]bool{}
 			for _, n := range nodes {
@@ -156,7 +155,7 @@ func TestLongLists(t *testing.T) {
 	page.Groups[3*most].Dangling = []string{"something"}
 	page.Proxies[3*most].Types[0] = Type{Type: "cluster", Version: version, NACK: "no"}
 	page.Proxies[4*most].Types[0].Acked = false
-	_, body := ask(t, page, http.MethodGet, "/", "")
+	body := ask(page, http.MethodGet, "/", "").Body.String()
 	for text, want := range map[string]int{
 		"<article class=\"group\">": most, "<th scope=\"row\">": most, "200 of 1000 are shown": 2,
 		">group-600<": 1, ">node-600<": 1, ">node-800<": 1, ">node-999<": 0,
