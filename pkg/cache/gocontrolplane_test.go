@@ -171,7 +171,7 @@ func TestFromGoControlPlaneClosesASnapshot(t *testing.T) {
 
 func TestFromGoControlPlaneRefuses(t *testing.T) {
 	nameless := map[string]types.Resource{}
-	for _, name := range strings.Split("hgfedcba", "") {
+	for name := range strings.SplitSeq("hgfedcba", "") {
 		nameless[name] = &listenerv3.Listener{}
 	}
 	for _, tt := range []struct {

@@ -219,7 +219,8 @@ func (r *Registry) drain() {
 // shut refuses new streams from now on, unless another drain has not ended yet.
 func (r *Registry) shut() {
 	r.mu.Lock()
-	if r.drains--; r.drains == 0 {
+	r.drains--
+	if r.drains == 0 {
 		r.gate.set(false, false)
 		r.changedLocked()
 	}

@@ -70,7 +70,9 @@ func newRig(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
 		_ = r.conn.Close()
 		r.stop()
 		server.Stop()
-		<-served
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
 	})
 	return r
 }
@@ -93,8 +95,9 @@ func (r *rig) set(t *testing.T, group string, messages ...proto.Message) {
 	r.store.Set(group, snapshot)
 }
 
-// context returns one that ends with the test or when patience does.
+// testContext returns one that ends with the test or when patience does.
 func testContext(t *testing.T) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -27,9 +28,7 @@ func TestCertificateDecidesTheGroup(t *testing.T) {
 	ca.issue(t, "edge", "spiffe://example.org/ns/prod/sa/edge")
 	ca.issue(t, "inner", "spiffe://example.org/ns/prod/sa/inner")
 	files := under("edge", whole(startBackend(t)))
-	for name, text := range under("inner", whole(startBackend(t))) {
-		files[name] = text
-	}
+	maps.Copy(files, under("inner", whole(startBackend(t))))
 	c := startServe(t, files, "--node-group", "cluster",
 		"--tls-cert", ca.file("server.crt"), "--tls-key", ca.file("server.key"), "--tls-client-ca", ca.file("ca.crt"),
 		"--group-san", "edge=spiffe://example.org/ns/*/sa/edge", "--group-san", "inner=spiffe://example.org/ns/*/sa/inner")

@@ -15,7 +15,7 @@ var commandPath, envoyPath string
 
 func TestMain(m *testing.M) {
 	if os.Getenv("SKIP_ENVOY") == "1" {
-		fmt.Println("SKIP_ENVOY=1: the tests with a real Envoy are left out")
+		fmt.Fprintln(os.Stderr, "SKIP_ENVOY=1: the tests with a real Envoy are left out")
 		return
 	}
 	if err := findPrograms(); err != nil {

@@ -56,12 +56,7 @@ func YAML(m proto.Message) ([]byte, error) {
 
 // toBlocks takes off the braces and quotes of JSON.
 func toBlocks(n *yaml.Node) {
-	if len(n.Content) > 0 { // of what is empty the braces stay: {}
-		n.Style = 0
-	}
-	if n.Kind == yaml.ScalarNode {
-		n.Style = 0
-	}
+	n.Style = 0
 	for _, child := range n.Content {
 		toBlocks(child)
 	}

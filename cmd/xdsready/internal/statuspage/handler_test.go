@@ -24,10 +24,13 @@ func ask(page Page, method, target, accept string) *httptest.ResponseRecorder {
 
 // The files are what people and programs get: look at them when they change.
 func TestGolden(t *testing.T) {
-	for name, page := range map[string]Page{"starting": starting(), "serving": serving(), "empty": {Time: now}} {
-		for _, format := range []string{"html", "json"} {
+	for name, page := range pages() {
+		for format, got := range map[string]string{
+			"html": ask(page, http.MethodGet, "/?format=html", "").Body.String(),
+			"json": ask(page, http.MethodGet, "/?format=json", "").Body.String(),
+			"txt":  page.Text(false),
+		} {
 			t.Run(name+"."+format, func(t *testing.T) {
-				got := ask(page, http.MethodGet, "/?format="+format, "").Body.String()
 				golden := filepath.Join("testdata", name+"."+format)
 				if *update {
 					if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {

@@ -35,7 +35,7 @@ func attribute(n *html.Node, name string) (string, bool) {
 // The tags of the page are balanced, its ids are unique, what a label refers to
 // is there, and it loads nothing.
 func TestMarkup(t *testing.T) {
-	for name, page := range map[string]Page{"starting": starting(), "serving": serving(), "empty": {}} {
+	for name, page := range pages() {
 		t.Run(name, func(t *testing.T) {
 			checkBalance(t, ask(page, http.MethodGet, "/", "").Body.String())
 			nodes, _ := parse(t, page)

@@ -24,6 +24,14 @@ const (
 	previous = "71c05b3e9a2d4f688e1d0c7b6a594837"
 )
 
+// pages are those of the golden files.
+func pages() map[string]Page {
+	return map[string]Page{
+		"starting": starting(), "serving": serving(),
+		"empty": {Time: now, Status: ready.Status{Phase: ready.Starting}},
+	}
+}
+
 // starting is a page of a control plane that waits for its config.
 func starting() Page {
 	return Page{

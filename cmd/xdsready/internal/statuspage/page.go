@@ -63,6 +63,19 @@ type Type struct {
 	NACK    string `json:"nack,omitempty"` // the proxy's words, if it rejected that version
 }
 
+// Word says what the proxy has made of the version.
+func (t Type) Word() string {
+	switch {
+	case t.Version == "":
+		return "nothing sent"
+	case t.NACK != "":
+		return "rejected"
+	case t.Acked:
+		return "acked"
+	}
+	return "sent"
+}
+
 // ProxyState sums up the types of a proxy.
 type ProxyState string
 

@@ -54,7 +54,7 @@ func watchSlices(ctx context.Context, config *rest.Config, reg *ready.Registry) 
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{})
 	check(err)
 	reg.Tier("inputs").Func("endpointslices", registration.HasSynced, ready.Listed(informer.HasSynced))
-	factory.StartWithContext(ctx)
+	factory.Start(ctx.Done())
 }
 
 // watchServices uses a cache of controller-runtime.

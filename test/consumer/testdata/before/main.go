@@ -47,7 +47,7 @@ func watchSlices(ctx context.Context, config *rest.Config) {
 	informer := factory.Discovery().V1().EndpointSlices().Informer()
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{})
 	check(err)
-	factory.StartWithContext(ctx)
+	factory.Start(ctx.Done())
 }
 
 // watchServices uses a cache of controller-runtime.

@@ -43,7 +43,8 @@ var errUnsettled = errors.New("no two reads agree")
 
 // settle reads until two reads in a row agree, so that what it returns was all
 // there at one moment: between those two. A change in the middle of a read,
-// such as the swap of a ConfigMap, cannot mix old files with new ones.
+// such as the swap of a ConfigMap, cannot mix old files with new ones, unless
+// the same change is undone and done again in the middle of the next read.
 func settle(read func() ([]entry, error)) ([]entry, error) {
 	var last []entry
 	for i := range maxReads {
