@@ -2,19 +2,17 @@ package adopters
 
 import (
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/xdsready/xdsready/test/gomod"
 )
 
 const (
 	contour = "github.com/projectcontour/contour@v1.33.8"
-	library = "github.com/xdsready/xdsready"
 	most    = 30 // lines that the patch may add, everything counted
 )
 
@@ -44,11 +42,13 @@ func TestContour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "internal", "contour", "gate_test.go"), test)
-	require(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "internal", "contour", "gate_test.go"), test, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gomod.Require(t, dir)
 
-	run(t, dir, "go", "build", "-o", os.DevNull, "./cmd/contour")
-	run(t, dir, "go", "test", "./cmd/contour", "./internal/contour", "./internal/featuretests/v3")
+	gomod.Go(t, dir, "build", "-o", "contour", "./cmd/contour")
+	t.Log(gomod.Go(t, dir, "test", "./cmd/contour", "./internal/contour", "./internal/featuretests/v3"))
 }
 
 // checkout copies a module's source, from Go's module proxy or cache, to a
@@ -56,7 +56,7 @@ func TestContour(t *testing.T) {
 func checkout(t *testing.T, module string) string {
 	t.Helper()
 	var downloaded struct{ Dir string }
-	if err := json.Unmarshal(run(t, t.TempDir(), "go", "mod", "download", "-json", module), &downloaded); err != nil {
+	if err := json.Unmarshal([]byte(gomod.Go(t, t.TempDir(), "mod", "download", "-json", module)), &downloaded); err != nil {
 		t.Fatalf("go mod download -json: %v", err)
 	}
 	dir := t.TempDir()
@@ -81,55 +81,4 @@ func checkout(t *testing.T, module string) string {
 		}
 	}
 	return dir
-}
-
-// require makes the module in dir require the library of this checkout.
-func require(t *testing.T, dir string) {
-	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	run(t, dir, "go", "mod", "edit", "-require", library+"@v0.0.0", "-replace", library+"="+root)
-
-	// The checksums of what the library requires, so that none must be asked for.
-	theirs, err := os.ReadFile(filepath.Join(dir, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "go.sum"), append(theirs, ours...))
-}
-
-func write(t *testing.T, path string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// run runs a command in dir and returns what it printed. It says how long that
-// took, at once: these are the long tests.
-func run(t *testing.T, dir string, name string, arguments ...string) []byte {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), name, arguments...)
-	command.Dir = dir
-	// Of this directory: paths that change from run to run would miss the build cache (-trimpath).
-	command.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod -trimpath -buildvcs=false")
-	fmt.Fprintf(os.Stderr, "adopters: %s …\n", command)
-	began := time.Now()
-	output, err := command.Output()
-	fmt.Fprintf(os.Stderr, "adopters: … took %v\n", time.Since(began).Round(time.Second))
-	if err != nil {
-		var words []byte
-		if exit, ok := err.(*exec.ExitError); ok {
-			words = exit.Stderr
-		}
-		t.Fatalf("%s: %v\n%s%s", command, err, output, words)
-	}
-	t.Logf("%s\n%s", command, output)
-	return output
 }

@@ -65,7 +65,7 @@ func (s *Server) permit(w http.ResponseWriter, request *http.Request, verb strin
 		fail(w, http.StatusNotFound, "NotFound", "the server could not find the requested resource")
 	case refused || request.Method != http.MethodGet:
 		fail(w, http.StatusForbidden, "Forbidden", fmt.Sprintf(
-			`%s is forbidden: User "test" cannot %s resource "%s" in API group "%s" at the cluster scope`, r.plural, verb, r.plural, r.group))
+			`%s is forbidden: User "test" cannot %s resource %q in API group %q at the cluster scope`, r.plural, verb, r.plural, r.group))
 	default:
 		return r
 	}
@@ -129,7 +129,7 @@ func (s *Server) serveWatch(w http.ResponseWriter, request *http.Request, r *res
 		_ = stream.Encode(event{Type: "BOOKMARK", Object: r.bookmark(sent)})
 	}
 	for {
-		w.(http.Flusher).Flush()
+		_ = http.NewResponseController(w).Flush() // an error means that the client has gone
 		var events []event
 		if !s.await(request, func() bool { events = r.since(sent); return len(events) > 0 }) {
 			return

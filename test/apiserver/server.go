@@ -16,7 +16,7 @@ import (
 type Server struct {
 	URL string // http://127.0.0.1:port
 
-	t       testing.TB
+	tb      testing.TB
 	stopped chan struct{} // closed when the test ends: ends watches and held lists
 
 	mu        sync.Mutex // guards all below
@@ -46,8 +46,9 @@ type object map[string]any
 
 // New starts a server that has services, endpointslices, namespaces and leases,
 // and stops it when the test ends.
-func New(t testing.TB) *Server {
-	s := &Server{t: t, revision: 1, stopped: make(chan struct{}), changed: make(chan struct{}), resources: map[string]*resource{}}
+func New(tb testing.TB) *Server {
+	tb.Helper()
+	s := &Server{tb: tb, revision: 1, stopped: make(chan struct{}), changed: make(chan struct{}), resources: map[string]*resource{}}
 	for _, r := range []resource{
 		{version: "v1", kind: "Service", plural: "services"},
 		{version: "v1", kind: "Namespace", plural: "namespaces"},
@@ -57,7 +58,7 @@ func New(t testing.TB) *Server {
 		s.resources[r.plural] = &r
 	}
 	server := httptest.NewServer(s.handler())
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		close(s.stopped)
 		server.Close()
 	})
@@ -67,25 +68,25 @@ func New(t testing.TB) *Server {
 
 // Add creates an object, given as its Go type or as a map.
 func (s *Server) Add(plural string, of any) {
-	s.t.Helper()
+	s.tb.Helper()
 	s.append(plural, "ADDED", of)
 }
 
 // Delete deletes the object with of's namespace and name.
 func (s *Server) Delete(plural string, of any) {
-	s.t.Helper()
+	s.tb.Helper()
 	s.append(plural, "DELETED", of)
 }
 
 func (s *Server) append(plural, what string, of any) {
-	s.t.Helper()
+	s.tb.Helper()
 	raw, err := json.Marshal(of)
 	if err != nil {
-		s.t.Fatalf("marshalling a test object: %v", err)
+		s.tb.Fatalf("marshalling a test object: %v", err)
 	}
 	var o object
 	if err := json.Unmarshal(raw, &o); err != nil {
-		s.t.Fatalf("a test object is not a JSON object: %v", err)
+		s.tb.Fatalf("a test object is not a JSON object: %v", err)
 	}
 	s.change(plural, func(r *resource) {
 		o["apiVersion"], o["kind"] = r.apiVersion(), r.kind
@@ -110,12 +111,12 @@ func (s *Server) Release(plural string) { s.change(plural, func(r *resource) { r
 
 // change changes a resource under a new revision and wakes who waits for it.
 func (s *Server) change(plural string, change func(*resource)) {
-	s.t.Helper()
+	s.tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.resources[plural]
 	if !ok {
-		s.t.Fatalf("the test API server does not know the resource %q", plural)
+		s.tb.Fatalf("the test API server does not know the resource %q", plural)
 	}
 	s.revision++
 	change(r)
@@ -145,8 +146,8 @@ func (s *Server) await(request *http.Request, done func() bool) bool {
 
 // Kubeconfig writes a kubeconfig file for this server and returns its path.
 func (s *Server) Kubeconfig() string {
-	s.t.Helper()
-	path := filepath.Join(s.t.TempDir(), "kubeconfig")
+	s.tb.Helper()
+	path := filepath.Join(s.tb.TempDir(), "kubeconfig")
 	config := `apiVersion: v1
 kind: Config
 current-context: test
@@ -155,7 +156,7 @@ users: [{name: test, user: {}}]
 contexts: [{name: test, context: {cluster: test, user: test}}]
 `
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	return path
 }

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/xdsready/xdsready/test/apiserver"
 )
 
 // missing is what a program calls the input that hold and refuse stop.
@@ -21,35 +23,34 @@ var missing = map[string]string{
 }
 
 // each runs a test for every program, side by side.
-func each(t *testing.T, test func(t *testing.T, program string)) {
+func each(t *testing.T, test func(*testing.T, string)) {
 	t.Helper()
-	for _, program := range programs {
-		t.Run(program, func(t *testing.T) {
+	for _, name := range programs {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, program)
+			test(t, name)
 		})
 	}
 }
 
 func TestRefusesUntilItKnowsAllAndServesThen(t *testing.T) {
-	each(t, func(t *testing.T, program string) {
-		in := newInputs(t, program)
+	each(t, func(t *testing.T, name string) {
+		in := newInputs(t, name)
 		in.add()
 		in.hold()
-		p := start(t, gated, program, in.arguments()...)
-		p.untilRed(t, missing[program])
-		p.untilProbe(t, false)
-		wantRefused(t, p, missing[program])
+		p := start(t, gated, name, in.arguments()...)
+		p.untilRed(t, missing[name])
+		wantRefused(t, p, missing[name])
 
 		in.release()
-		p.untilProbe(t, true)
+		p.untilGreen(t)
 		admitted := connect(t, p)
 		wantClusters(t, admitted, cluster)
 
-		p.terminate(t)
-		p.untilProbe(t, false)
+		p.Terminate(t)
+		p.untilRed(t, "draining")
 		wantClusters(t, connect(t, p), cluster) // admitted: the balancers do not know yet
-		p.wantExit(t)
+		p.WantExit(t)
 		if _, err := admitted.clusters(); err == nil {
 			t.Error("the stream has outlived the process")
 		}
@@ -57,15 +58,15 @@ func TestRefusesUntilItKnowsAllAndServesThen(t *testing.T) {
 }
 
 func TestBeforeIsGreenWhileItKnowsNothing(t *testing.T) {
-	each(t, func(t *testing.T, program string) {
-		in := newInputs(t, program)
+	each(t, func(t *testing.T, name string) {
+		in := newInputs(t, name)
 		in.add()
 		in.hold()
-		p := start(t, before, program, in.arguments()...)
-		p.untilProbe(t, true)
+		p := start(t, before, name, in.arguments()...)
+		p.untilGreen(t)
 
 		early := connect(t, p)
-		if program == "embed-krt" {
+		if name == "embed-krt" {
 			wantClusters(t, early) // Envoy would run on this
 		}
 		in.release()
@@ -79,25 +80,25 @@ func TestSaysWhyAnInputFails(t *testing.T) {
 		"embed-controller-runtime": `endpointslices is forbidden: User "test" cannot list resource`,
 		"embed-krt":                "EndpointSlices pending", // krt keeps the words of its informers to itself
 	}
-	each(t, func(t *testing.T, program string) {
-		in := newInputs(t, program)
+	each(t, func(t *testing.T, name string) {
+		in := newInputs(t, name)
 		in.refuse()
-		p := start(t, gated, program, in.arguments()...)
-		p.untilRed(t, missing[program], why[program])
-		wantRefused(t, p, missing[program])
+		p := start(t, gated, name, in.arguments()...)
+		p.untilRed(t, missing[name], why[name])
+		wantRefused(t, p, missing[name])
 		in.allow()
-		p.untilProbe(t, true)
+		p.untilGreen(t)
 	})
 }
 
 func TestEmptyInputOpensTheGate(t *testing.T) {
-	each(t, func(t *testing.T, program string) {
-		in := newInputs(t, program)
-		p := start(t, gated, program, in.arguments()...)
-		p.untilProbe(t, true)
+	each(t, func(t *testing.T, name string) {
+		in := newInputs(t, name)
+		p := start(t, gated, name, in.arguments()...)
+		p.untilGreen(t)
 
 		admitted := connect(t, p)
-		if program != "embed-go-control-plane" { // there are no groups: a proxy of one waits
+		if name != "embed-go-control-plane" { // there are no groups: a proxy of one waits
 			wantClusters(t, admitted)
 		}
 		in.add()
@@ -106,38 +107,37 @@ func TestEmptyInputOpensTheGate(t *testing.T) {
 }
 
 func TestFollowerOpensTheGate(t *testing.T) {
-	const program = "embed-controller-runtime"
-	in := newInputs(t, program).(kubernetes)
+	const name = "embed-controller-runtime"
+	in := kubernetes{apiserver.New(t)}
 	in.add()
 	holder, seconds, now := "another replica", int32(3600), metav1.NewMicroTime(time.Now())
 	in.Add("leases", &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: program},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
 		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &now, RenewTime: &now},
 	})
-	p := start(t, gated, program, append(in.arguments(), "-leader-elect", "default")...)
-	p.untilProbe(t, true)
+	p := start(t, gated, name, append(in.arguments(), "-leader-elect", "default")...)
+	p.untilGreen(t)
 	wantClusters(t, connect(t, p), cluster)
 
 	metrics := strings.Replace(p.reason, "/readyz", "/metrics", 1)
-	p.until(t, metrics, "a follower", func(code int, body string) bool {
-		return code == http.StatusOK && strings.Contains(body, `leader_election_master_status{name="`+program+`"} 0`)
+	p.Until(t, metrics, "a follower", func(code int, body string) bool {
+		return code == http.StatusOK && strings.Contains(body, `leader_election_master_status{name="`+name+`"} 0`)
 	})
 }
 
 func TestForgottenTierStaysRedAndSaysSo(t *testing.T) {
-	each(t, func(t *testing.T, program string) {
-		in := newInputs(t, program)
+	each(t, func(t *testing.T, name string) {
+		in := newInputs(t, name)
 		in.add()
-		p := start(t, forgetful, program, in.arguments()...)
-		p.until(t, p.reason+"?exclude=forgotten", "green", func(code int, _ string) bool { return code == http.StatusOK })
+		p := start(t, forgetful, name, in.arguments()...)
+		p.Until(t, p.reason+"?exclude=forgotten", "green", func(code int, _ string) bool { return code == http.StatusOK })
 		p.untilRed(t, "forgotten", "nothing registered")
-		p.untilProbe(t, false)
 		wantRefused(t, p, "forgotten", "nothing registered")
 	})
 }
 
 // wantRefused checks that a proxy is refused with the words.
-func wantRefused(t *testing.T, p *process, words ...string) {
+func wantRefused(t *testing.T, p *program, words ...string) {
 	t.Helper()
 	_, err := connect(t, p).clusters()
 	if status.Code(err) != codes.Unavailable {

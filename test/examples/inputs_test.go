@@ -28,9 +28,9 @@ type inputs interface {
 const cluster = "default/web"
 
 // newInputs returns empty inputs for a program.
-func newInputs(t *testing.T, program string) inputs {
+func newInputs(t *testing.T, name string) inputs {
 	t.Helper()
-	if program == "embed-go-control-plane" {
+	if name == "embed-go-control-plane" {
 		return newBackends(t)
 	}
 	return kubernetes{apiserver.New(t)}

@@ -11,6 +11,8 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/xdsready/xdsready/test/process"
 )
 
 // proxy is one ADS stream, opened as Envoy does: with a request for all
@@ -21,14 +23,14 @@ type proxy struct {
 
 // connect opens a stream on a connection of its own. How it was met, the first
 // receive tells.
-func connect(t *testing.T, to *process) *proxy {
+func connect(t *testing.T, to *program) *proxy {
 	t.Helper()
 	connection, err := grpc.NewClient(to.xds, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = connection.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), process.Limit)
 	t.Cleanup(cancel)
 	stream, err := adsv3.NewAggregatedDiscoveryServiceClient(connection).StreamAggregatedResources(ctx, grpc.WaitForReady(true))
 	if err != nil {

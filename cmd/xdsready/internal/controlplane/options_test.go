@@ -22,7 +22,7 @@ func TestBadOptionsNameTheirFlag(t *testing.T) {
 		{"no source", func(o *Options) { o.Source = "" }, "--source is required: use dir:PATH"},
 		{"unknown kind of source", func(o *Options) { o.Source = "consul:x" }, `--source: unknown source "consul:x": use dir:PATH`},
 		{"source without a path", func(o *Options) { o.Source = "dir:" }, "--source: unknown source"},
-		{"unknown node group", func(o *Options) { o.NodeGroup = "zone" }, `--node-group: node group "zone"`},
+		{"unknown node group", func(o *Options) { o.NodeGroup = "zone" }, `--node-group: unknown grouping "zone"`},
 		{"unknown admission", func(o *Options) { o.Admission = "maybe" }, `--admission: unknown admission mode "maybe"`},
 		{"negative time", func(o *Options) { o.DrainDelay = -time.Second }, "--drain-delay must not be negative"},
 		{"negative number", func(o *Options) { o.MaxHeld = -1 }, "--max-held must not be negative"},

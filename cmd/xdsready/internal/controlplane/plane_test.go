@@ -135,7 +135,7 @@ func TestPlaneOpens(t *testing.T) {
 func TestPlaneWithFaults(t *testing.T) {
 	p, dir := newPlane(t, map[string]string{"a.yaml": "resources: [1"}, func(*Options) {})
 	get := start(t, p)
-	await(t, p, "the named fault", func() bool { return strings.Contains(p.registry.Err().Error(), "a.yaml:2") })
+	await(t, p, "the named fault", func() bool { return strings.Contains(p.registry.Err().Error(), "a.yaml:1") })
 	if code, body := get("/readyz?verbose"); code != http.StatusServiceUnavailable || !strings.Contains(body, "[-]snapshot/snapshot failed") {
 		t.Errorf("/readyz?verbose: %d %s", code, body)
 	}
@@ -155,7 +155,7 @@ func TestPlaneWithFaults(t *testing.T) {
 	}()
 	write(t, filepath.Join(dir, "a.yaml"), "resources: [1")
 	<-changed
-	if faults := p.faults.all(); len(faults) != 1 || !strings.Contains(faults[0].message, "a.yaml:2") {
+	if faults := p.faults.all(); len(faults) != 1 || !strings.Contains(faults[0].message, "a.yaml:1") {
 		t.Errorf("faults: %v, want one that names file and line", faults)
 	}
 	if now, _ := p.store.Get("all"); now != good || !p.registry.Ready() {

@@ -60,7 +60,7 @@ func Handler(now func() Page) http.Handler {
 		switch format := r.URL.Query().Get("format"); {
 		case format == "json", format == "" && strings.Contains(r.Header.Get("Accept"), "application/json"):
 			header.Set("Content-Type", "application/json")
-			body, err = renderJSON(now())
+			body, err = now().JSON()
 		case format == "html", format == "":
 			header.Set("Content-Type", "text/html; charset=utf-8")
 			header.Set("Content-Security-Policy", policy)
@@ -78,7 +78,8 @@ func Handler(now func() Page) http.Handler {
 	})
 }
 
-func renderJSON(p Page) ([]byte, error) {
+// JSON returns the page as indented JSON without null.
+func (p Page) JSON() ([]byte, error) {
 	body, err := json.MarshalIndent(p.withLists(), "", "  ")
 	return append(body, '\n'), err
 }

@@ -97,7 +97,7 @@ func (w *textWriter) groups(v view) {
 	w.table(t)
 	for _, g := range v.Groups {
 		for _, note := range g.Notes() {
-			w.line("  " + clean(g.Name) + ": " + note.Kind + ": " + clean(note.Text))
+			w.line("  " + clean(g.Name+": "+note.Kind+": "+note.Text))
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (w *textWriter) proxies(v view) {
 	for _, p := range v.Proxies {
 		for _, typ := range p.Types {
 			if typ.NACK != "" {
-				w.line("  " + clean(cmp.Or(p.Node, p.Address)) + ": " + typ.Type + ": " + clean(typ.NACK))
+				w.line("  " + clean(cmp.Or(p.Node, p.Address)+": "+typ.Type+": "+typ.NACK))
 			}
 		}
 	}

@@ -94,7 +94,7 @@ func (r *Report) warn(config dir.Config, group, typeURL, name, message string) {
 	file, line := config.Place(group, typeURL, name)
 	for i, w := range r.Warnings {
 		if w.File == file && w.Line == line && w.Message == message {
-			r.Warnings[i].Groups = append(w.Groups, group)
+			r.Warnings[i].Groups = append(r.Warnings[i].Groups, group)
 			return
 		}
 	}

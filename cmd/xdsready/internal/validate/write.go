@@ -12,7 +12,7 @@ import (
 // Write writes a report. The format is "text", a line file:line: message for
 // each finding and a summary in the last line, or "json". Other formats are an
 // error, which [CheckFormat] finds before there is a report.
-func (r Report) Write(w io.Writer, format string) error {
+func (r *Report) Write(w io.Writer, format string) error {
 	if err := CheckFormat(format); err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func CheckFormat(format string) error {
 	return nil
 }
 
-func (r Report) text() string {
+func (r *Report) text() string {
 	var b strings.Builder
 	for _, f := range r.Faults {
 		fmt.Fprintf(&b, "%s: %s\n", f.place(), f.Message)
@@ -58,7 +58,7 @@ func (f Finding) place() string {
 	return fmt.Sprintf("%s:%d", f.File, f.Line)
 }
 
-func (r Report) summary() string {
+func (r *Report) summary() string {
 	if !r.Valid {
 		return "not valid: " + count(len(r.Faults), "fault")
 	}

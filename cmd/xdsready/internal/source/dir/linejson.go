@@ -18,7 +18,8 @@ type lineJSON struct {
 
 func newLineJSON(n *yaml.Node) (*lineJSON, *fault) {
 	w := &lineJSON{line: n.Line}
-	return w, w.node(n)
+	f := w.node(n)
+	return w, f
 }
 
 // advance breaks lines up to that of the node that is written next.

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoregistry"
-
 	// Registers every message of Envoy's API, so that "@type" resolves in the
 	// typed_config of any extension.
 	_ "istio.io/istio/pkg/config/xds"

@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,8 +16,12 @@ import (
 // API, gives to its methods and errors. The generated types share no interface.
 type (
 	validator  interface{ ValidateAll() error }
-	violations interface{ AllErrors() []error }
-	violation  interface {
+	violations interface {
+		error
+		AllErrors() []error
+	}
+	violation interface {
+		error
 		Field() string
 		Reason() string
 		Cause() error
@@ -34,27 +39,29 @@ func (p *parser) rules(m protoreflect.Message, n *yaml.Node, path string) {
 	p.packed(m, n, path)
 }
 
-// violations reports the innermost errors of a tree of them.
-func (p *parser) violations(err error, n *yaml.Node, path string) {
-	switch e := err.(type) {
-	case violations:
-		for _, err := range e.AllErrors() {
+// violations reports the innermost errors of a tree of them, and returns false
+// if err is no such tree.
+func (p *parser) violations(err error, n *yaml.Node, path string) bool {
+	if several, ok := errors.AsType[violations](err); ok {
+		for _, err := range several.AllErrors() {
 			p.violations(err, n, path)
 		}
-	case violation:
-		name, index, indexed := strings.Cut(strings.TrimSuffix(e.Field(), "]"), "[")
-		n, name = enter(n, name)
-		path = join(path, name)
-		if indexed {
-			n, path = element(n, index), fmt.Sprintf("%s[%s]", path, index)
-		}
-		switch cause := e.Cause().(type) {
-		case violations, violation:
-			p.violations(cause, n, path)
-		default:
-			p.addf(n, "%s: %s; correct it", path, e.Reason())
-		}
+		return true
 	}
+	one, ok := errors.AsType[violation](err)
+	if !ok {
+		return false
+	}
+	name, index, indexed := strings.Cut(strings.TrimSuffix(one.Field(), "]"), "[")
+	n, name = enter(n, name)
+	path = join(path, name)
+	if indexed {
+		n, path = element(n, index), fmt.Sprintf("%s[%s]", path, index)
+	}
+	if !p.violations(one.Cause(), n, path) {
+		p.addf(n, "%s: %s; correct it", path, one.Reason())
+	}
+	return true
 }
 
 // packed checks the messages in the Anys below m.

@@ -104,8 +104,7 @@ func TestLoadOfNoDirectory(t *testing.T) {
 		filepath.Join(root, "file"):    "not a directory",
 	} {
 		_, err := Load(path, All)
-		var fault Error
-		if !errors.As(err, &fault) {
+		if _, ok := errors.AsType[Error](err); !ok {
 			t.Errorf("Load(%s): error %v of type %T, want Error", path, err, err)
 		}
 		if want := path + ": " + want + "; name a directory that can be read"; err.Error() != want {

@@ -1,0 +1,107 @@
+package adapters
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/ready/readytest"
+	"github.com/xdsready/xdsready/test/apiserver"
+)
+
+// A Registry is what a manager takes.
+var (
+	_ manager.Runnable                        = (*ready.Registry)(nil)
+	_ manager.LeaderElectionRunnable          = (*ready.Registry)(nil)
+	_ healthz.Checker                         = (*ready.Registry)(nil).Check
+	_ http.Handler                            = (*ready.Registry)(nil)
+	_ toolscache.WatchErrorHandlerWithContext = ready.WatchErrors(nil, toolscache.DefaultWatchErrorHandler)
+)
+
+// TestConformance runs the suite of every check source with the real ones, each
+// in front of an API server that keeps their first list waiting.
+func TestConformance(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		check    string // the name of a source that has one
+		register func(*testing.T, *apiserver.Server, *ready.Tier, string)
+	}{
+		{
+			name:  "client-go: DoneChecker of an informer",
+			check: "SharedIndexInformer *v1.EndpointSlice",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, _ string) {
+				informer := newInformer(t, server)
+				tier.Checker(informer.HasSyncedChecker())
+				background(t, informer.RunWithContext)
+			},
+		},
+		{
+			name:  "client-go: DoneChecker of a handler registration",
+			check: "SharedIndexInformer *v1.EndpointSlice + event handler k8s.io/client-go/tools/cache.ResourceEventHandlerFuncs",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, _ string) {
+				informer := newInformer(t, server)
+				tier.Checker(register(t, informer).HasSyncedChecker())
+				background(t, informer.RunWithContext)
+			},
+		},
+		{
+			name: "client-go: HasSynced of a handler registration",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				informer := newInformer(t, server)
+				tier.Func(name, register(t, informer).HasSynced)
+				background(t, informer.RunWithContext)
+			},
+		},
+		{
+			name: "controller-runtime: cache",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				c := newCache(t, server, cache.Options{})
+				tier.Cache(name, c)
+				background(t, func(ctx context.Context) {
+					if err := c.Start(ctx); err != nil {
+						t.Errorf("starting the cache: %v", err)
+					}
+				})
+			},
+		},
+		{
+			name: "krt: collection of an informer",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				informer, _ := newCollection(t, server)
+				tier.Syncer(name, informer)
+			},
+		},
+		{
+			name: "krt: derived collection",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				_, derived := newCollection(t, server)
+				tier.Syncer(name, derived)
+			},
+		},
+		{
+			name: "krt: handler registration",
+			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				_, derived := newCollection(t, server)
+				tier.Syncer(name, derived.Register(func(krtEvent) {}))
+			},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			readytest.Conformance(t, readytest.Rig{
+				Name: row.check,
+				Register: func(t *testing.T, tier *ready.Tier, name string) readytest.Steer {
+					server := apiserver.New(t)
+					server.Hold(resource)
+					row.register(t, server, tier, name)
+					return readytest.Steer{Sync: func() { server.Release(resource) }}
+				},
+			})
+		})
+	}
+}

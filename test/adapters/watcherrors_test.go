@@ -1,0 +1,111 @@
+package adapters
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/ready/readytest"
+	"github.com/xdsready/xdsready/test/apiserver"
+)
+
+// TestWatchErrors lets the API server refuse a list, and wants its words as the
+// message of the check that waits for the list, however the check was
+// registered, until the list is allowed.
+func TestWatchErrors(t *testing.T) {
+	const words = `failed to list *v1.EndpointSlice: endpointslices is forbidden: User "test" cannot list resource "endpointslices"`
+	for _, row := range []struct {
+		name     string
+		register func(*testing.T, toolscache.SharedIndexInformer, *ready.Tier)
+	}{
+		{"DoneChecker of an informer", func(_ *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			tier.Checker(informer.HasSyncedChecker())
+		}},
+		{"DoneChecker of a handler registration", func(t *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			tier.Checker(register(t, informer).HasSyncedChecker())
+		}},
+		{"named by the resource", func(t *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			tier.Func(resource, register(t, informer).HasSynced)
+		}},
+		{"named by the Go type", func(t *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			tier.Func(fmt.Sprintf("%T", &discoveryv1.EndpointSlice{}), register(t, informer).HasSynced)
+		}},
+	} {
+		t.Run("client-go: "+row.name, func(t *testing.T) {
+			server := apiserver.New(t)
+			server.Refuse(resource)
+			reg := ready.New("inputs")
+			informer := newInformer(t, server)
+			if err := informer.SetWatchErrorHandlerWithContext(ready.WatchErrors[*toolscache.Reflector](reg, nil)); err != nil {
+				t.Fatal(err)
+			}
+			row.register(t, informer, reg.Tier("inputs"))
+			background(t, informer.RunWithContext)
+			start(t, reg)
+			wantMessage(t, reg, ready.Failed, words)
+			server.Allow(resource)
+			wantMessage(t, reg, ready.Synced, "")
+		})
+	}
+
+	t.Run("controller-runtime: cache", func(t *testing.T) {
+		server := apiserver.New(t)
+		server.Refuse(resource)
+		reg := ready.New("inputs")
+		c := newCache(t, server, cache.Options{DefaultWatchErrorHandler: ready.WatchErrors[*toolscache.Reflector](reg, nil)})
+		reg.Tier("inputs").Cache("cache", c)
+		background(t, func(ctx context.Context) {
+			if err := c.Start(ctx); err != nil {
+				t.Errorf("starting the cache: %v", err)
+			}
+		})
+		start(t, reg)
+		wantMessage(t, reg, ready.Failed, words)
+		server.Allow(resource)
+		wantMessage(t, reg, ready.Synced, "")
+	})
+}
+
+// TestListedHandlerNotDone stops an informer's handler at the first object.
+func TestListedHandlerNotDone(t *testing.T) {
+	server := apiserver.New(t)
+	server.Add(resource, &discoveryv1.EndpointSlice{})
+	reg := ready.New("inputs")
+	informer := newInformer(t, server)
+	handle := make(chan struct{})
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: func(any) { <-handle }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.Tier("inputs").Checker(registration.HasSyncedChecker(), ready.Listed(informer.HasSynced))
+	background(t, informer.RunWithContext)
+	start(t, reg)
+	wantMessage(t, reg, ready.Pending, "listed, handler not done")
+	close(handle)
+	wantMessage(t, reg, ready.Synced, "")
+}
+
+// wantMessage waits until the only check is in a state, with the words.
+func wantMessage(t *testing.T, reg *ready.Registry, state ready.State, words string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), readytest.Limit)
+	defer cancel()
+	for {
+		changed := reg.Changed()
+		check := reg.Status().Tiers[0].Checks[0]
+		if check.State == state && strings.Contains(check.Message, words) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("check %q is %s (%q), want %s with %q", check.Name, check.State, check.Message, state, words)
+		}
+	}
+}
