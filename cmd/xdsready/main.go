@@ -21,23 +21,23 @@ const (
 	exitUsage = 2 // a flag, a file or an address cannot be used
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run runs the command and returns its exit code.
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := newRootCommand().ExecuteContext(ctx)
 	if err == nil {
-		return
-	}
-	code := exitUsage // cobra's own errors are about flags and arguments
-	var exit *exitError
-	if errors.As(err, &exit) {
-		code = exit.code
+		return 0
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(os.Stderr, "xdsready:", text)
 	}
-	stop()
-	os.Exit(code)
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		return exit.code
+	}
+	return exitUsage // cobra's own errors are about flags and arguments
 }
 
 func newRootCommand() *cobra.Command {

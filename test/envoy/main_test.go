@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,12 @@ import (
 var commandPath, envoyPath string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests wait more than they work: more of them at a time than there are
+	// processors.
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		panic(err)
+	}
 	if os.Getenv("SKIP_ENVOY") == "1" {
 		fmt.Fprintln(os.Stderr, "SKIP_ENVOY=1: the tests with a real Envoy are left out")
 		return

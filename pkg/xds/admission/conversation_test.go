@@ -202,6 +202,11 @@ func TestWhatConversationsTell(t *testing.T) {
 			want:   samples{"streams{converged}": 1},
 		},
 		{
+			name:   "nor does its answer",
+			script: "> cluster holds; < secret 1; > secret ack 1; 1s",
+			want:   samples{"streams{converged}": 1},
+		},
+		{
 			name:   "a rejected response leaves the proxy behind",
 			script: "> cluster; < cluster 1; 1s; > cluster nack 1; 1s",
 			want:   samples{"streams{syncing}": 1, "oldest_unconverged_seconds": 2, "nacks_total{cluster}": 1},
@@ -266,6 +271,26 @@ func TestWhatConversationsTell(t *testing.T) {
 			name:   "what answers a changed subscription is no snapshot",
 			script: first + "; stored edge; > cluster more 1; 1s; < cluster 2; > cluster ack 2; 5s; scrape",
 			want:   first1.and(samples{"streams{converged}": 1}),
+		},
+		{
+			name:   "nor what answers one that was changed before the ACK",
+			script: "> cluster; < cluster 1; > cluster more 1; > cluster ack 1; stored edge; 1s; < cluster 2; > cluster ack 2; 5s; scrape",
+			want:   samples{"streams{converged}": 1},
+		},
+		{
+			name:   "nor the answer to the first request",
+			script: "> cluster; stored edge; 1s; < cluster 1; > cluster ack 1; 5s; scrape",
+			want:   samples{"streams{converged}": 1},
+		},
+		{
+			name:   "nor that to a proxy that comes back",
+			script: "> cluster holds; stored edge; 1s; < cluster 1; > cluster ack 1; 5s; scrape",
+			want:   samples{"streams{converged}": 1},
+		},
+		{
+			name:   "but what comes after that answer is, ACKed or not",
+			script: "> cluster; < cluster 1; stored edge; < cluster 2; 1s; > cluster ack 2; 5s; scrape",
+			want:   samples{"streams{converged}": 1, "convergence_seconds_count": 1, "convergence_seconds_sum": 1},
 		},
 		{
 			name:   "another group's snapshot is not this proxy's",

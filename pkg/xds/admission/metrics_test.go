@@ -135,21 +135,24 @@ func TestMetricsLint(t *testing.T) {
 }
 
 func TestRefusalsAreCountedByReason(t *testing.T) {
+	opened := func(r *rig) { r.open() }
+	drained := func(r *rig) { r.open(); r.drain() }
 	for _, tc := range []struct {
-		reason  string
-		o       Options
-		prepare func(*rig) // runs before the refused stream
-		held    int        // streams that are held before it
+		name, reason string
+		o            Options
+		prepare      func(*rig) // runs before the refused stream
+		held         int        // streams that are held before it
 	}{
-		{reason: "gate_shut"},
-		{reason: "held_too_long", o: Options{Mode: Hold}},
-		{reason: "too_many_held", o: Options{Mode: Hold, MaxHeld: 1}, held: 1},
-		{reason: "draining", o: Options{Mode: Hold}, prepare: func(r *rig) { r.open(); r.drain() }},
-		{reason: "unauthorised", o: Options{Authorize: anyID}, prepare: func(r *rig) { r.open() }},
+		{name: "refuse", reason: "gate_shut"},
+		{name: "held to the end", reason: "held_too_long", o: Options{Mode: Hold}},
+		{name: "more than may be held", reason: "too_many_held", o: Options{Mode: Hold, MaxHeld: 1}, held: 1},
+		{name: "refuse, draining", reason: "draining", prepare: drained},
+		{name: "hold, draining", reason: "draining", o: Options{Mode: Hold}, prepare: drained},
+		{name: "the wrong group", reason: "unauthorised", o: Options{Authorize: anyID}, prepare: opened},
 	} {
-		t.Run(tc.reason, func(t *testing.T) {
-			o := rigOptions{Options: tc.o, handle: func(s adsStream) error { _, err := s.Recv(); return err }}
+		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				o := rigOptions{Options: tc.o, handle: func(s adsStream) error { _, err := s.Recv(); return err }}
 				r := inMemory(t, o)
 				metrics := gatherer(t, r.admission)
 				if tc.prepare != nil {

@@ -64,27 +64,26 @@ func (p *progress) onStored(now time.Time) measured {
 // onRequest is told of a message from the proxy.
 func (p *progress) onRequest(now time.Time, r request) (m measured) {
 	s := &p.types[r.resource]
+	s.asked = s.asked || r.asks
 	switch {
-	case s.phase == absent:
+	case s.phase == absent && r.nonce == "":
 		p.subscribe(now, s, r.holds)
-	case r.nonce == "":
-		s.asked = s.asked || r.asks
-	case r.nonce != s.nonce:
-		// Answers an earlier response; the last one's answer settles it.
-	case s.phase == sent:
-		s.asked = r.asks
-		s.phase = acked
-		if r.rejected {
-			s.phase = rejected
-			break
-		}
-		m.firstConfig = p.ack(now)
-	default:
+	case s.phase == absent:
+		// Answers what it has not asked for.
+	case r.nonce == "" || r.nonce != s.nonce:
+		// Asks for more, or answers an earlier response: the last one's answer settles that.
+	case s.phase != sent:
 		s.asked = true // SotW: the last nonce once more is a changed subscription
+	case r.rejected:
+		s.phase = rejected
+	default:
+		s.phase = acked
+		m.firstConfig = p.ack(now)
 	}
 	return m
 }
 
+// subscribe is told of the first request for a type.
 func (p *progress) subscribe(now time.Time, s *subscription, holds bool) {
 	s.asked = true
 	if holds {

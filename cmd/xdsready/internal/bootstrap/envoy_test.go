@@ -2,12 +2,12 @@ package bootstrap
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -91,7 +91,11 @@ func startPlane(t *testing.T, f files) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &plane{port: strconv.Itoa(listener.Addr().(*net.TCPAddr).Port), clients: make(chan string)}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plane{port: port, clients: make(chan string)}
 	ended := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -100,15 +104,10 @@ func startPlane(t *testing.T, f files) *plane {
 			if err != nil {
 				return // closed below
 			}
-			name := "nobody"
-			if err := conn.(*tls.Conn).HandshakeContext(t.Context()); err != nil {
-				name = err.Error()
-			} else {
-				name = conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName
-			}
+			client := clientOf(t.Context(), conn)
 			_ = conn.Close()
 			select {
-			case p.clients <- name:
+			case p.clients <- client:
 			case <-ended:
 			}
 		}
@@ -119,6 +118,18 @@ func startPlane(t *testing.T, f files) *plane {
 		running.Wait()
 	})
 	return p
+}
+
+// clientOf returns the common name of the client, or why there is none.
+func clientOf(ctx context.Context, conn net.Conn) string {
+	secure, ok := conn.(*tls.Conn)
+	if !ok {
+		return "no TLS"
+	}
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return err.Error()
+	}
+	return secure.ConnectionState().PeerCertificates[0].Subject.CommonName
 }
 
 // await waits for a client of that name.

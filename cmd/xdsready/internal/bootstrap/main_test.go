@@ -18,7 +18,7 @@ var envoyPath string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if os.Getenv("SKIP_ENVOY") == "1" {
-		fmt.Println("SKIP_ENVOY=1: the tests with a real Envoy are left out")
+		fmt.Fprintln(os.Stderr, "SKIP_ENVOY=1: the tests with a real Envoy are left out")
 	} else if envoyPath = os.Getenv("ENVOY"); envoyPath == "" {
 		envoyPath = filepath.Join("..", "..", "..", "..", "bin", "envoy")
 	}

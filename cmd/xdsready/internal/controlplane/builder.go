@@ -47,7 +47,8 @@ func (b *builder) run(ctx context.Context) error {
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	snapshot := b.registry.Tier("snapshot").Snapshot("snapshot")
-	inputs, updates := snapshot.Inputs(), (<-chan dir.Update)(nil)
+	inputs := snapshot.Inputs()
+	var updates <-chan dir.Update // nil, so never received from, until the inputs are complete
 	for {
 		select {
 		case <-inputs:

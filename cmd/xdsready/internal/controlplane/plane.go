@@ -182,11 +182,11 @@ func (p *Plane) listen() (err error) {
 
 // Addresses returns where the plane listens: xDS, HTTP, and admin, which is
 // empty if there is none. They differ from the options where a port is 0.
-func (p *Plane) Addresses() (xds, http, admin string) {
+func (p *Plane) Addresses() (xdsAddress, httpAddress, adminAddress string) {
 	if p.adminListener != nil {
-		admin = p.adminListener.Addr().String()
+		adminAddress = p.adminListener.Addr().String()
 	}
-	return p.xdsListener.Addr().String(), p.httpListener.Addr().String(), admin
+	return p.xdsListener.Addr().String(), p.httpListener.Addr().String(), adminAddress
 }
 
 // errStopped is why the plane's parts end when one of them has failed.

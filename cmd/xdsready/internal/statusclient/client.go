@@ -60,7 +60,7 @@ func (c *client) get(ctx context.Context, path string, into any) error {
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w\nIs xdsready running there? Give the --http-address of \"xdsready serve\".", err)
+		return fmt.Errorf("%w: start xdsready there, or give the --http-address that \"xdsready serve\" has", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
@@ -74,5 +74,5 @@ func (c *client) get(ctx context.Context, path string, into any) error {
 
 // stranger is the error for an answer that is none of ours.
 func (c *client) stranger(why string) error {
-	return fmt.Errorf("%s answers, but not as xdsready does: %s\nGive the --http-address of \"xdsready serve\".", c.base, why)
+	return fmt.Errorf("%s answers, but not as xdsready does: %s: give the --http-address that \"xdsready serve\" has", c.base, why)
 }

@@ -79,7 +79,7 @@ func TestRun(t *testing.T) {
 			defer server.Close()
 			for _, address := range []string{server.URL, server.Listener.Addr().String(), server.URL + "/"} {
 				var out bytes.Buffer
-				isReady, err := Run(t.Context(), Options{Address: address, Out: &out})
+				isReady, err := Run(t.Context(), Options{Address: address, Out: &out, transport: server.Client().Transport})
 				if isReady != test.ready || err != nil {
 					t.Errorf("Run(%s) = %v, %v, want %v", address, isReady, err, test.ready)
 				}
@@ -89,7 +89,6 @@ func TestRun(t *testing.T) {
 					}
 				}
 			}
-			http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		})
 	}
 }
@@ -118,7 +117,6 @@ func TestRunErrors(t *testing.T) {
 	_ = closed.Close()
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
-	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"phase": 1`))
@@ -133,7 +131,7 @@ func TestRunErrors(t *testing.T) {
 		name, address string
 		want          []string
 	}{
-		{"nobody listens", closed.Addr().String(), []string{"connection refused", "Is xdsready running there?", "--http-address"}},
+		{"nobody listens", closed.Addr().String(), []string{"connection refused", "start xdsready there", "--http-address"}},
 		{"another server", other.URL, []string{"not as xdsready does", "404 Not Found", "--http-address"}},
 		{"a broken answer", broken.URL, []string{"not as xdsready does", "/readyz", "--http-address"}},
 		{"an answer of somebody else", foreign.URL, []string{"names no phase", "--http-address"}},
@@ -141,7 +139,7 @@ func TestRunErrors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
-			_, err := Run(t.Context(), Options{Address: test.address, Out: &out})
+			_, err := Run(t.Context(), Options{Address: test.address, Out: &out, transport: &http.Transport{DisableKeepAlives: true}})
 			for _, want := range test.want {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("Run: %v, want %q in it", err, want)

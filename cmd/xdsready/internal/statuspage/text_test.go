@@ -17,7 +17,7 @@ func TestTextColors(t *testing.T) {
 		if strings.Contains(plain, "\x1b") {
 			t.Errorf("%s: colour that was not asked for", name)
 		}
-		if diff := cmp.Diff(plain, regexp.MustCompile("\x1b\\[[0-9]+m").ReplaceAllString(colored, "")); diff != "" {
+		if diff := cmp.Diff(plain, regexp.MustCompile(`\x1b\[\d+m`).ReplaceAllString(colored, "")); diff != "" {
 			t.Errorf("%s: without its colours it differs (-plain +colored):\n%s", name, diff)
 		}
 	}
