@@ -23,6 +23,9 @@ func newBootstrapCommand() *cobra.Command {
 back to it within a second, and notices when it has vanished. Each part says why
 it is there.
 
+The environment variables of --admin-address and --tls-… begin with
+XDSREADY_ENVOY_, since they are about Envoy and not about xdsready.
+
 Exit codes: 0, or 2 when a flag or a directory cannot be used.`,
 		Example: bootstrapExamples,
 		Args:    cobra.NoArgs,
@@ -47,6 +50,13 @@ Exit codes: 0, or 2 when a flag or a directory cannot be used.`,
 	flags.StringVar(&o.TLS.SDSDir, "sds-dir", "", "directory to write the files by which Envoy follows renewed certificates; empty: it reads them once")
 	flags.StringVar(&output, "output", "yaml", "yaml, or json, which has no room for the reasons")
 	must(cmd.MarkFlagDirname("sds-dir"))
+	// Of Envoy: "serve" has flags of these names for itself.
+	for flag, variable := range map[string]string{
+		"admin-address": "XDSREADY_ENVOY_ADMIN_ADDRESS", "tls-ca": "XDSREADY_ENVOY_TLS_CA",
+		"tls-cert": "XDSREADY_ENVOY_TLS_CERT", "tls-key": "XDSREADY_ENVOY_TLS_KEY",
+	} {
+		must(flags.SetAnnotation(flag, variableKey, []string{variable}))
+	}
 	for flag, values := range map[string][]string{"transport": {"delta", "sotw"}, "output": {"yaml", "json"}} {
 		must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 	}

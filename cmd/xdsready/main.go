@@ -68,12 +68,24 @@ something that cannot be used (a flag, a file, an address).`,
 	return root
 }
 
+// variableKey annotates a flag whose variable is not named after it, because
+// another command has a flag of the same name that means something else.
+const variableKey = "variable"
+
+// variable returns the name of a flag's environment variable.
+func variable(f *pflag.Flag) string {
+	if name := f.Annotations[variableKey]; len(name) > 0 {
+		return name[0]
+	}
+	return "XDSREADY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+}
+
 // setFromEnvironment gives flags that were not on the command line the value of
 // their variable.
 func setFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := "XDSREADY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variable(f)
 		value, ok := lookup(name)
 		if !ok || f.Changed || f.Name == "help" {
 			return

@@ -124,3 +124,16 @@ func TestSetFromEnvironmentNamesAllFaults(t *testing.T) {
 		}
 	}
 }
+
+// The variables of "serve" must not reach the flags of the same name by which
+// "bootstrap" describes an Envoy.
+func TestBootstrapHasVariablesOfItsOwn(t *testing.T) {
+	got := runCommand(t, []string{"XDSREADY_ADMIN_ADDRESS=127.0.0.1:18001", "XDSREADY_TLS_CERT=server.crt"}, "bootstrap")
+	if got.Code != 0 || strings.Contains(got.Stdout, "18001") {
+		t.Errorf("with the variables of serve: %+v", got)
+	}
+	got = runCommand(t, []string{"XDSREADY_ENVOY_ADMIN_ADDRESS=127.0.0.1:19901"}, "bootstrap")
+	if got.Code != 0 || !strings.Contains(got.Stdout, "port_value: 19901") {
+		t.Errorf("with its own variable: %+v", got)
+	}
+}

@@ -72,6 +72,7 @@ func newCollection(t *testing.T, server *apiserver.Server) (informer krt.Collect
 	}, options.WithName("derived")...)
 	background(t, func(ctx context.Context) { client.RunAndWait(ctx.Done()) })
 	t.Cleanup(client.Shutdown)
+	t.Cleanup(func() { server.Release(resource) }) // krt's lists do not end with their context
 	return informer, derived
 }
 

@@ -52,8 +52,10 @@ type Options struct {
 	// HoldTimeout is how long a call is held before it is refused. Zero means
 	// 30 s; to hold no call, use Refuse.
 	HoldTimeout time.Duration
-	// MaxHeld is how many calls are held at a time; more are refused. Zero
-	// means 10,000.
+	// MaxHeld is how many calls are held at a time; more are refused. Each takes
+	// about 8 KiB of memory and, unread, what its proxy has sent: with Envoy's
+	// first message, which names all of its extensions, about 75 KiB. Zero means
+	// 10,000.
 	MaxHeld int
 	// MaxHeldConnections is how many connections may have held calls at a time;
 	// calls of more are refused. It bounds the proxies where one may open many
