@@ -43,7 +43,7 @@ func TestConformance(t *testing.T) {
 		},
 		{
 			name:  "client-go: DoneChecker of a handler registration",
-			check: "SharedIndexInformer *v1.EndpointSlice + event handler k8s.io/client-go/tools/cache.ResourceEventHandlerFuncs",
+			check: "SharedIndexInformer *v1.EndpointSlice + event handler cache.ResourceEventHandlerFuncs",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, _ string) {
 				informer := newInformer(t, server)
 				tier.Checker(register(t, informer).HasSyncedChecker())

@@ -49,7 +49,7 @@ func (f *faults) set(source string, err error) {
 		if was {
 			f.list[source] = fault{source, err.Error(), before.since}
 		}
-		f.logger.Error("config not taken: the last good one keeps serving", "source", source, "error", err)
+		f.logger.Error("config not taken: the last good one, if any, keeps serving", "source", source, "error", err)
 	}
 }
 

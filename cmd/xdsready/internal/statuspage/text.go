@@ -51,7 +51,7 @@ func (w *textWriter) line(text string) { w.WriteString(strings.TrimRight(text, "
 func (w *textWriter) faults(v view) {
 	for _, f := range v.Faults {
 		w.line("")
-		w.line(w.paint(ready.Failed, "FAULT ") + clean(f.Source) + ", for " + v.Since(f.Since) + "; what it gave before keeps serving")
+		w.line(w.paint(ready.Failed, "FAULT ") + clean(f.Source) + ", for " + v.Since(f.Since) + "; what it gave before, if anything, keeps serving")
 		w.indented(f.Message)
 	}
 }
