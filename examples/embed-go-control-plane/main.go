@@ -56,8 +56,9 @@ func (byCluster) ID(node *corev3.Node) string { return node.GetCluster() }
 func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		slog.Error("stopped", "error", err)
 		os.Exit(1)
 	}

@@ -117,6 +117,7 @@ func wantBits(t *testing.T, r *ready.Registry, isReady, isOpen bool) {
 		{"Open()", r.Open(), isOpen},
 		{"Status().Open", s.Open, isOpen},
 		{"AdmissionErr() == nil", r.AdmissionErr() == nil, isOpen},
+		{"Phase() is that of Status()", r.Phase() == s.Phase, true},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s = %t, want %t (Err: %v)", c.what, c.got, c.want, r.Err())

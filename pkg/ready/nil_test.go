@@ -20,6 +20,9 @@ func TestNilRegistryIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *ready.Registry
 		wantOpen(t, r)
+		if p := r.Phase(); p != ready.Ready {
+			t.Errorf("Phase() = %v, want ready", p)
+		}
 		if s := r.Status(); s.Phase != ready.Ready || s.Tiers == nil {
 			t.Errorf("Status() = %+v, want phase ready and tiers that encode as a list", s)
 		}

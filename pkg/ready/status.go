@@ -247,6 +247,16 @@ func (r *Registry) Ready() bool { return r == nil || r.gate.ready() }
 // atomic load.
 func (r *Registry) Open() bool { return r == nil || r.gate.open() }
 
+// Phase returns the present phase.
+func (r *Registry) Phase() Phase {
+	if r == nil {
+		return Ready
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.phase
+}
+
 // Opened returns a channel that is closed when the gate opens, and stays so.
 func (r *Registry) Opened() <-chan struct{} {
 	if r == nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"istio.io/istio/pkg/kube/krt"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -36,6 +37,7 @@ func TestConformance(t *testing.T) {
 			name:  "client-go: DoneChecker of an informer",
 			check: "SharedIndexInformer *v1.EndpointSlice",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, _ string) {
+				t.Helper()
 				informer := newInformer(t, server)
 				tier.Checker(informer.HasSyncedChecker())
 				background(t, informer.RunWithContext)
@@ -45,6 +47,7 @@ func TestConformance(t *testing.T) {
 			name:  "client-go: DoneChecker of a handler registration",
 			check: "SharedIndexInformer *v1.EndpointSlice + event handler cache.ResourceEventHandlerFuncs",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, _ string) {
+				t.Helper()
 				informer := newInformer(t, server)
 				tier.Checker(register(t, informer).HasSyncedChecker())
 				background(t, informer.RunWithContext)
@@ -53,6 +56,7 @@ func TestConformance(t *testing.T) {
 		{
 			name: "client-go: HasSynced of a handler registration",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				t.Helper()
 				informer := newInformer(t, server)
 				tier.Func(name, register(t, informer).HasSynced)
 				background(t, informer.RunWithContext)
@@ -61,6 +65,7 @@ func TestConformance(t *testing.T) {
 		{
 			name: "controller-runtime: cache",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				t.Helper()
 				c := newCache(t, server, cache.Options{})
 				tier.Cache(name, c)
 				background(t, func(ctx context.Context) {
@@ -73,6 +78,7 @@ func TestConformance(t *testing.T) {
 		{
 			name: "krt: collection of an informer",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				t.Helper()
 				informer, _ := newCollection(t, server)
 				tier.Syncer(name, informer)
 			},
@@ -80,6 +86,7 @@ func TestConformance(t *testing.T) {
 		{
 			name: "krt: derived collection",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				t.Helper()
 				_, derived := newCollection(t, server)
 				tier.Syncer(name, derived)
 			},
@@ -87,8 +94,9 @@ func TestConformance(t *testing.T) {
 		{
 			name: "krt: handler registration",
 			register: func(t *testing.T, server *apiserver.Server, tier *ready.Tier, name string) {
+				t.Helper()
 				_, derived := newCollection(t, server)
-				tier.Syncer(name, derived.Register(func(krtEvent) {}))
+				tier.Syncer(name, derived.Register(func(krt.Event[string]) {}))
 			},
 		},
 	} {
@@ -96,6 +104,7 @@ func TestConformance(t *testing.T) {
 			readytest.Conformance(t, readytest.Rig{
 				Name: row.check,
 				Register: func(t *testing.T, tier *ready.Tier, name string) readytest.Steer {
+					t.Helper()
 					server := apiserver.New(t)
 					server.Hold(resource)
 					row.register(t, server, tier, name)

@@ -7,11 +7,8 @@ import (
 	"istio.io/istio/pkg/kube/krt"
 
 	"github.com/xdsready/xdsready/pkg/ready"
-	"github.com/xdsready/xdsready/pkg/ready/readytest"
 	"github.com/xdsready/xdsready/test/apiserver"
 )
-
-type krtEvent = krt.Event[string]
 
 // watched is a krt source that counts how often it is asked and waited for.
 type watched struct {
@@ -44,13 +41,8 @@ func TestSyncerIsNotPolled(t *testing.T) {
 	start(t, reg)
 	<-source.waiting
 	server.Release(resource)
-	select {
-	case <-reg.Opened():
-	case <-t.Context().Done():
-		t.Fatal(reg.Err())
-	}
+	wantMessage(t, reg, ready.Synced, "")
 	if asked, waits := source.asked.Load(), source.waits.Load(); asked != 0 || waits != 1 {
 		t.Errorf("asked %d times and waited for %d times, want never and once", asked, waits)
 	}
-	_ = readytest.Limit
 }

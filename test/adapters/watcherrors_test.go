@@ -28,12 +28,15 @@ func TestWatchErrors(t *testing.T) {
 			tier.Checker(informer.HasSyncedChecker())
 		}},
 		{"DoneChecker of a handler registration", func(t *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			t.Helper()
 			tier.Checker(register(t, informer).HasSyncedChecker())
 		}},
 		{"named by the resource", func(t *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			t.Helper()
 			tier.Func(resource, register(t, informer).HasSynced)
 		}},
 		{"named by the Go type", func(t *testing.T, informer toolscache.SharedIndexInformer, tier *ready.Tier) {
+			t.Helper()
 			tier.Func(fmt.Sprintf("%T", &discoveryv1.EndpointSlice{}), register(t, informer).HasSynced)
 		}},
 	} {

@@ -22,56 +22,51 @@ var missing = map[string]string{
 	"embed-krt":                "inputs: EndpointSlices",
 }
 
-// each runs a test for every program, side by side.
-func each(t *testing.T, test func(*testing.T, string)) {
-	t.Helper()
+func TestRefusesUntilItKnowsAllAndServesThen(t *testing.T) {
 	for _, name := range programs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, name)
+			in := newInputs(t, name)
+			in.add()
+			in.hold()
+			p := start(t, gated, name, in.arguments()...)
+			p.untilRed(t, missing[name])
+			wantRefused(t, p, missing[name])
+
+			in.release()
+			p.untilGreen(t)
+			admitted := connect(t, p)
+			wantClusters(t, admitted, cluster)
+
+			p.Terminate(t)
+			p.untilRed(t, "draining")
+			wantClusters(t, connect(t, p), cluster) // admitted: the balancers do not know yet
+			p.WantExit(t)
+			if _, err := admitted.clusters(); err == nil {
+				t.Error("the stream has outlived the process")
+			}
 		})
 	}
 }
 
-func TestRefusesUntilItKnowsAllAndServesThen(t *testing.T) {
-	each(t, func(t *testing.T, name string) {
-		in := newInputs(t, name)
-		in.add()
-		in.hold()
-		p := start(t, gated, name, in.arguments()...)
-		p.untilRed(t, missing[name])
-		wantRefused(t, p, missing[name])
-
-		in.release()
-		p.untilGreen(t)
-		admitted := connect(t, p)
-		wantClusters(t, admitted, cluster)
-
-		p.Terminate(t)
-		p.untilRed(t, "draining")
-		wantClusters(t, connect(t, p), cluster) // admitted: the balancers do not know yet
-		p.WantExit(t)
-		if _, err := admitted.clusters(); err == nil {
-			t.Error("the stream has outlived the process")
-		}
-	})
-}
-
 func TestBeforeIsGreenWhileItKnowsNothing(t *testing.T) {
-	each(t, func(t *testing.T, name string) {
-		in := newInputs(t, name)
-		in.add()
-		in.hold()
-		p := start(t, before, name, in.arguments()...)
-		p.untilGreen(t)
+	for _, name := range programs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newInputs(t, name)
+			in.add()
+			in.hold()
+			p := start(t, before, name, in.arguments()...)
+			p.untilGreen(t)
 
-		early := connect(t, p)
-		if name == "embed-krt" {
-			wantClusters(t, early) // Envoy would run on this
-		}
-		in.release()
-		wantClusters(t, early, cluster) // it was admitted, and the others kept it waiting in silence
-	})
+			early := connect(t, p)
+			if name == "embed-krt" {
+				wantClusters(t, early) // Envoy would run on this
+			}
+			in.release()
+			wantClusters(t, early, cluster) // it was admitted, and the others kept it waiting in silence
+		})
+	}
 }
 
 func TestSaysWhyAnInputFails(t *testing.T) {
@@ -80,30 +75,36 @@ func TestSaysWhyAnInputFails(t *testing.T) {
 		"embed-controller-runtime": `endpointslices is forbidden: User "test" cannot list resource`,
 		"embed-krt":                "EndpointSlices pending", // krt keeps the words of its informers to itself
 	}
-	each(t, func(t *testing.T, name string) {
-		in := newInputs(t, name)
-		in.refuse()
-		p := start(t, gated, name, in.arguments()...)
-		p.untilRed(t, missing[name], why[name])
-		wantRefused(t, p, missing[name])
-		in.allow()
-		p.untilGreen(t)
-	})
+	for _, name := range programs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newInputs(t, name)
+			in.refuse()
+			p := start(t, gated, name, in.arguments()...)
+			p.untilRed(t, missing[name], why[name])
+			wantRefused(t, p, missing[name])
+			in.allow()
+			p.untilGreen(t)
+		})
+	}
 }
 
 func TestEmptyInputOpensTheGate(t *testing.T) {
-	each(t, func(t *testing.T, name string) {
-		in := newInputs(t, name)
-		p := start(t, gated, name, in.arguments()...)
-		p.untilGreen(t)
+	for _, name := range programs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newInputs(t, name)
+			p := start(t, gated, name, in.arguments()...)
+			p.untilGreen(t)
 
-		admitted := connect(t, p)
-		if name != "embed-go-control-plane" { // there are no groups: a proxy of one waits
-			wantClusters(t, admitted)
-		}
-		in.add()
-		wantClusters(t, admitted, cluster)
-	})
+			admitted := connect(t, p)
+			if name != "embed-go-control-plane" { // there are no groups: a proxy of one waits
+				wantClusters(t, admitted)
+			}
+			in.add()
+			wantClusters(t, admitted, cluster)
+		})
+	}
 }
 
 func TestFollowerOpensTheGate(t *testing.T) {
@@ -126,14 +127,17 @@ func TestFollowerOpensTheGate(t *testing.T) {
 }
 
 func TestForgottenTierStaysRedAndSaysSo(t *testing.T) {
-	each(t, func(t *testing.T, name string) {
-		in := newInputs(t, name)
-		in.add()
-		p := start(t, forgetful, name, in.arguments()...)
-		p.Until(t, p.reason+"?exclude=forgotten", "green", func(code int, _ string) bool { return code == http.StatusOK })
-		p.untilRed(t, "forgotten", "nothing registered")
-		wantRefused(t, p, "forgotten", "nothing registered")
-	})
+	for _, name := range programs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := newInputs(t, name)
+			in.add()
+			p := start(t, forgetful, name, in.arguments()...)
+			p.Until(t, p.reason+"?exclude=forgotten", "green", func(code int, _ string) bool { return code == http.StatusOK })
+			p.untilRed(t, "forgotten", "nothing registered")
+			wantRefused(t, p, "forgotten", "nothing registered")
+		})
+	}
 }
 
 // wantRefused checks that a proxy is refused with the words.

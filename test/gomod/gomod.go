@@ -53,8 +53,7 @@ func Go(tb testing.TB, dir string, arguments ...string) string {
 	output, err := command.Output()
 	fmt.Fprintf(os.Stderr, "%v: %s\n", time.Since(began).Round(time.Millisecond), command)
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			output = append(output, exit.Stderr...)
 		}
 		tb.Fatalf("%s: %v\n%s", command, err, output)

@@ -31,7 +31,7 @@ type Process struct {
 func Start(tb testing.TB, path string, arguments ...string) *Process {
 	tb.Helper()
 	log := &journal{}
-	p := &Process{command: exec.Command(path, arguments...), ended: make(chan struct{})}
+	p := &Process{command: exec.CommandContext(tb.Context(), path, arguments...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = log, log
 	if err := p.command.Start(); err != nil {
 		tb.Fatal(err)
@@ -41,8 +41,7 @@ func Start(tb testing.TB, path string, arguments ...string) *Process {
 		p.err = p.command.Wait()
 	}()
 	tb.Cleanup(func() {
-		_ = p.command.Process.Kill() // an error means that it has exited
-		<-p.ended
+		<-p.ended // the test's context has killed it
 		if tb.Failed() {
 			tb.Logf("%s printed:\n%s", path, log)
 		}

@@ -65,8 +65,9 @@ func main() {
 	flag.Parse()
 	log.SetLogger(logr.FromSlogHandler(slog.Default().Handler()))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		slog.Error("stopped", "error", err)
 		os.Exit(1)
 	}

@@ -178,7 +178,7 @@ func draining(reg *ready.Registry) bool {
 	case <-reg.Opened():
 		return !reg.Open()
 	default:
-		return reg.Status().Phase == ready.Draining
+		return reg.Phase() == ready.Draining
 	}
 }
 

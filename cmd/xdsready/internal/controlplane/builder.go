@@ -24,7 +24,7 @@ type builder struct {
 	updates   <-chan dir.Update
 	registry  *ready.Registry
 	store     *cache.Store
-	stored    func(group string) // told after each stored snapshot
+	stored    func(group string) // told of each snapshot right before it is stored
 	contents  *contents
 	faults    *faults
 	retention time.Duration
@@ -97,9 +97,9 @@ func (b *builder) build(group string, resources []cache.Resource) {
 	if err != nil {
 		return
 	}
+	b.stored(group) // first: what the store sets off may be sent before Set returns
 	b.store.Set(group, next)
 	b.contents.stored(group, next.ContentVersion(), time.Now())
-	b.stored(group)
 	b.report(group, previous, next)
 }
 
