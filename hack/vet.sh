@@ -74,7 +74,8 @@ undocumented() {
 untidy() {
   local module
   for module in "${modules[@]}"; do
-    (cd "$module" && GOWORK=off go mod tidy -diff 2>&1) || echo "$module: go.mod or go.sum would change"
+    { (cd "$module" && GOWORK=off go mod tidy -diff 2>&1) || echo "$module: go.mod or go.sum would change"; } |
+      sed '/^go: downloading /d'
   done
 }
 
