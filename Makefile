@@ -76,7 +76,7 @@ endif
 
 .PHONY: lint
 lint: vet $(GOLANGCI_LINT) ## Run make vet, then golangci-lint
-	$(call in_modules,$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...)
+	$(call in_modules,$(GOLANGCI_LINT) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...)
 
 .PHONY: vet
 vet: go ## Check the house rules that a script can check (hack/vet.sh)

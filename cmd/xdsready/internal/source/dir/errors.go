@@ -59,7 +59,7 @@ func (e Errors) Lines() []string {
 }
 
 // sort puts the faults in reading order and drops repetitions, which arise
-// where two rules meet in one field.
+// where a line has the same fault twice.
 func (e Errors) sort() Errors {
 	slices.SortFunc(e, func(a, b Error) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))

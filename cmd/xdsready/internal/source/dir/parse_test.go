@@ -55,9 +55,9 @@ resources:
 	}, {
 		name: "scalars of every JSON kind",
 		file: "f.json",
-		data: `{"resources": [{"@type": "a/envoy.service.runtime.v3.Runtime", "name": "scalars",
+		data: `{"resources": [{"@type": "a/envoy.service.runtime.v3.Runtime", "name": "1",
 			"layer": {"int": -1, "float": 1.5e3, "big": 12345678901234567890, "yes": true, "none": null, "list": [[], {}]}}]}`,
-		want: []string{`1 runtime layer "scalars"`},
+		want: []string{`1 runtime layer "1"`},
 	}, {
 		name: "JSON in a file for YAML, as far as YAML goes",
 		data: strings.ReplaceAll(twoResources, `\/ \ud83d\ude00`, "/ 😀"),
@@ -139,6 +139,7 @@ func TestParseFileRefuses(t *testing.T) {
 		{"resources twice", "resources: []\nresources: []\n", []string{`f:2: "resources" is set twice; join the lists`}},
 		{"resources that are no list", "resources:\n  web: {}\n", []string{`f:2: "resources" is not a list; start each resource with "- "`}},
 		{"a resource that is no mapping", header + "- web\n", []string{`f:2: resource is not a mapping; give it an "@type" and fields`}},
+		{"the same fault twice in a line, once", "resources: [web, web]\n", []string{`f:1: resource is not a mapping; give it an "@type" and fields`}},
 		{"a resource without type", header + "- name: web\n", []string{`f:2: resource has no "@type"; add one such as type.googleapis.com/envoy.config.cluster.v3.Cluster`}},
 		{
 			"an unknown type", header + "- name: web\n  \"@type\": type.googleapis.com/envoy.Klaster\n",
@@ -171,10 +172,10 @@ func TestParseFileRefuses(t *testing.T) {
 		{"a mapping as a field's name", header + cluster + "  ? {a: b}\n  : c\n", []string{`f:3: a field's name must be a plain text; correct the syntax`}},
 		{
 			"all broken rules of a resource, at their fields' lines",
-			header + cluster + "  name: ''\n  connect_timeout: -1s\n  circuitBreakers:\n    perHostThresholds:\n    - {}\n    - priority: 9\n",
+			header + cluster + "  connect_timeout: -1s\n  name: ''\n  circuitBreakers:\n    perHostThresholds:\n    - {}\n    - priority: 9\n",
 			[]string{
-				`f:3: name: value length must be at least 1 runes; correct it`,
-				`f:4: connect_timeout: value must be greater than 0s; correct it`,
+				`f:3: connect_timeout: value must be greater than 0s; correct it`,
+				`f:4: name: value length must be at least 1 runes; correct it`,
 				`f:8: circuitBreakers.perHostThresholds[1].priority: value must be one of the defined enum values; correct it`,
 			},
 		},

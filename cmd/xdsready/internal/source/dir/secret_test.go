@@ -112,6 +112,7 @@ func TestMisplacedKeysAreNotInFaults(t *testing.T) {
 		{"as bytes", secret + "  generic_secret: {secret: {inline_bytes: KEY*}}\n", `f:4: field inlineBytes: value is not of type bytes; correct it`},
 		{"as a mapping", secret + "  tls_certificate: KEY\n", `f:4: value is of another kind (mapping, list or scalar) than the field; correct it`},
 		{"of digits", secret + "  generic_secret: {secret: {inline_string: 112233445566}}\n", `f:4: field inlineString: value is not a text; put it in quotes`},
+		{"of digits, as a packed type", cluster + "  typed_extension_protocol_options: {x: {'@type': 112233445566}}\n", `f:4: value does not fit the field; compare with Envoy's reference`},
 		{"as an alias", secret + "  generic_secret: *KEY\n", `f:4: not valid YAML: unknown alias; correct the syntax`},
 		{"as a tag", secret + "  generic_secret: !KEY x\n", `f:4: unknown YAML tag; remove it`},
 		{"as a tag's handle", secret + "  generic_secret: !KEY!x x\n", `f:4: not valid YAML: found undefined tag handle; correct the syntax`},

@@ -235,7 +235,8 @@ func TestSourceNeverMixesStates(t *testing.T) {
 		default:
 		}
 	}
-	for check(nextUpdate(t, s)) != "a200 b200" {
+	swap(201)
+	for check(nextUpdate(t, s)) != "a201 b201" {
 	}
 }
 
