@@ -13,5 +13,5 @@ targets=$(grep -roE '^func Fuzz\w+' --include='*_test.go' --exclude-dir=bin . ||
 while IFS=: read -r file func; do
   package=$(dirname "$file") target=${func#func }
   echo "== $package $target"
-  (cd "$package" && go test -run='^$' -fuzz="^$target\$" -fuzztime="${FUZZTIME:-30s}" . </dev/null)
+  (cd "$package" && go test -run='^$' -fuzz="^$target\$" -fuzztime="${FUZZTIME:-30s}" -fuzzminimizetime=10x . </dev/null)
 done <<<"$targets"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -81,16 +82,18 @@ func TestListedHandlerNotDone(t *testing.T) {
 	server.Add(resource, &discoveryv1.EndpointSlice{})
 	reg := ready.New("inputs")
 	informer := newInformer(t, server)
-	handle := make(chan struct{})
-	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: func(any) { <-handle }})
+	block := make(chan struct{})
+	handle := sync.OnceFunc(func() { close(block) })
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: func(any) { <-block }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	reg.Tier("inputs").Checker(registration.HasSyncedChecker(), ready.Listed(informer.HasSynced))
 	background(t, informer.RunWithContext)
+	t.Cleanup(handle) // the informer waits for its handler
 	start(t, reg)
 	wantMessage(t, reg, ready.Pending, "listed, handler not done")
-	close(handle)
+	handle()
 	wantMessage(t, reg, ready.Synced, "")
 }
 

@@ -6,10 +6,6 @@ import (
 	"slices"
 )
 
-// maxLines bounds [Errors.Lines]: a file of another format yields a fault per
-// line, and the first few say it all.
-const maxLines = 20
-
 // Error is one fault of a configuration directory.
 type Error struct {
 	// File is the path below the directory's path as the user gave it.
@@ -34,7 +30,7 @@ func (e Error) Error() string {
 type Errors []Error
 
 // Error returns the first fault and the number of the others, on one line: the
-// form for logs and for the readiness endpoint. [Errors.Lines] has more.
+// form for logs and for the readiness endpoint.
 func (e Errors) Error() string {
 	switch len(e) {
 	case 0:
@@ -44,18 +40,6 @@ func (e Errors) Error() string {
 	default:
 		return fmt.Sprintf("%v (and %d more)", e[0], len(e)-1)
 	}
-}
-
-// Lines returns one line for each of the first 20 faults, then "and N more".
-func (e Errors) Lines() []string {
-	lines := make([]string, 0, min(len(e), maxLines+1))
-	for i, err := range e {
-		if i == maxLines {
-			return append(lines, fmt.Sprintf("and %d more", len(e)-maxLines))
-		}
-		lines = append(lines, err.Error())
-	}
-	return lines
 }
 
 // sort puts the faults in reading order and drops repetitions, which arise

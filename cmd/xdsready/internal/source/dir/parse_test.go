@@ -216,7 +216,7 @@ func TestParseFileRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, errs := parseFile("f", []byte(tt.data))
-			if diff := gocmp.Diff(tt.want, errs.Lines()); diff != "" {
+			if diff := gocmp.Diff(tt.want, lines(errs, "./")); diff != "" {
 				t.Errorf("parseFile(%.400q) (-want +got):\n%s", tt.data, diff)
 			}
 		})
@@ -255,7 +255,7 @@ func TestParseFileRefusesJSON(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, errs := parseFile("f.json", []byte(tt.data))
-			if diff := gocmp.Diff(tt.want, errs.Lines()); diff != "" {
+			if diff := gocmp.Diff(tt.want, lines(errs, "./")); diff != "" {
 				t.Errorf("parseFile(%.400q) (-want +got):\n%s", tt.data, diff)
 			}
 		})

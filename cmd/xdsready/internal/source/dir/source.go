@@ -85,8 +85,8 @@ func New(path string, o Options) (*Source, error) {
 	return &Source{path: path, options: o, updates: make(chan Update, 1), listed: make(chan struct{})}, nil
 }
 
-// Listed returns a channel that is closed when the directory is watched and has
-// then been read for the first time, whether or not its files are good.
+// Listed returns a channel that is closed when the directory has been read for
+// the first time, whether or not its files are good.
 func (s *Source) Listed() <-chan struct{} { return s.listed }
 
 // Updates returns the channel of new states, in order. A receiver that is slow

@@ -59,7 +59,7 @@ func next(t *testing.T, s *Source) any {
 	t.Helper()
 	u := nextUpdate(t, s)
 	if u.Errors != nil {
-		return strings.ReplaceAll(strings.Join(u.Errors.Lines(), "\n"), s.path+"/", "")
+		return strings.Join(lines(u.Errors, s.path+"/"), "\n")
 	}
 	return names(u.Config)
 }
