@@ -2,6 +2,7 @@ package adapters
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/ready/readytest"
 	"github.com/xdsready/xdsready/test/apiserver"
 )
 
@@ -96,4 +98,24 @@ func start(t *testing.T, reg *ready.Registry) {
 			t.Errorf("Start: %v", err)
 		}
 	})
+}
+
+// wantCheck waits until the i-th check of the first tier is in a state, with
+// the words.
+func wantCheck(t *testing.T, reg *ready.Registry, i int, state ready.State, words string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), readytest.Limit)
+	defer cancel()
+	for {
+		changed := reg.Changed()
+		check := reg.Status().Tiers[0].Checks[i]
+		if check.State == state && strings.Contains(check.Message, words) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.Fatalf("check %q is %s (%q), want %s with %q", check.Name, check.State, check.Message, state, words)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package adapters
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 
@@ -12,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/xdsready/xdsready/pkg/ready"
-	"github.com/xdsready/xdsready/pkg/ready/readytest"
 	"github.com/xdsready/xdsready/test/apiserver"
 )
 
@@ -52,9 +50,9 @@ func TestWatchErrors(t *testing.T) {
 			row.register(t, informer, reg.Tier("inputs"))
 			background(t, informer.RunWithContext)
 			start(t, reg)
-			wantMessage(t, reg, ready.Failed, words)
+			wantCheck(t, reg, 0, ready.Failed, words)
 			server.Allow(resource)
-			wantMessage(t, reg, ready.Synced, "")
+			wantCheck(t, reg, 0, ready.Synced, "")
 		})
 	}
 
@@ -70,9 +68,9 @@ func TestWatchErrors(t *testing.T) {
 			}
 		})
 		start(t, reg)
-		wantMessage(t, reg, ready.Failed, words)
+		wantCheck(t, reg, 0, ready.Failed, words)
 		server.Allow(resource)
-		wantMessage(t, reg, ready.Synced, "")
+		wantCheck(t, reg, 0, ready.Synced, "")
 	})
 }
 
@@ -92,26 +90,7 @@ func TestListedHandlerNotDone(t *testing.T) {
 	background(t, informer.RunWithContext)
 	t.Cleanup(handle) // the informer waits for its handler
 	start(t, reg)
-	wantMessage(t, reg, ready.Pending, "listed, handler not done")
+	wantCheck(t, reg, 0, ready.Pending, "listed, handler not done")
 	handle()
-	wantMessage(t, reg, ready.Synced, "")
-}
-
-// wantMessage waits until the only check is in a state, with the words.
-func wantMessage(t *testing.T, reg *ready.Registry, state ready.State, words string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), readytest.Limit)
-	defer cancel()
-	for {
-		changed := reg.Changed()
-		check := reg.Status().Tiers[0].Checks[0]
-		if check.State == state && strings.Contains(check.Message, words) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			t.Fatalf("check %q is %s (%q), want %s with %q", check.Name, check.State, check.Message, state, words)
-		}
-	}
+	wantCheck(t, reg, 0, ready.Synced, "")
 }

@@ -46,6 +46,10 @@ var explanations = []struct {
 	{regexp.MustCompile(`^unexpected token`), `value is of another kind (mapping, list or scalar) than the field; correct it`, false},
 }
 
+// jsonName is a field as protojson names it, at the beginning of our text.
+// Envoy's reference and most files write it in snake case.
+var jsonName = regexp.MustCompile(`^field \w+:`)
+
 // explain turns an error of protojson about a resource into a fault. first is
 // the line of the file at which the JSON text starts.
 func explain(err error, first int, secret bool) *fault {
@@ -61,7 +65,7 @@ func explain(err error, first int, secret bool) *fault {
 		if m == nil || e.quotes && secret {
 			continue
 		}
-		return &fault{line, string(e.pattern.ExpandString(nil, e.text, detail, m))}
+		return &fault{line, jsonName.ReplaceAllStringFunc(string(e.pattern.ExpandString(nil, e.text, detail, m)), snakeCase)}
 	}
 	return &fault{line, "value does not fit the field; compare with Envoy's reference"}
 }

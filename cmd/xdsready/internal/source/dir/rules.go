@@ -143,7 +143,8 @@ func bare(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "_", ""))
 }
 
-// snakeCase turns the ConnectTimeout of Go into the connect_timeout of files.
+// snakeCase turns the ConnectTimeout of Go and the connectTimeout of protojson
+// into the connect_timeout of files.
 func snakeCase(name string) string {
 	var b strings.Builder
 	for i, r := range name {
