@@ -66,8 +66,9 @@ type Registry struct {
 	opened  chan struct{} // closed when the gate opens
 	wake    chan struct{} // capacity 1: there is something for Start to do
 
-	gate    gate
-	verdict atomic.Pointer[verdict] // the plain answer; nil after a change
+	gate     gate
+	replaced atomic.Bool             // the metrics' names are not ours any more
+	verdict  atomic.Pointer[verdict] // the plain answer; nil after a change
 
 	mu sync.Mutex // guards all below and the state of tiers and checks; leaf lock
 	// tiers in order; those that New was not given, at the end.
@@ -110,9 +111,9 @@ func NewWithOptions(options Options, tiers ...string) *Registry {
 		skipped:     map[string]uint64{},
 		watchErrors: map[string]uint64{},
 	}
-	for i, name := range tiers {
-		if !slices.Contains(tiers[:i], name) {
-			r.addTierLocked(printable(name), false)
+	for _, name := range tiers {
+		if name = printable(name); r.findLocked(name) == nil {
+			r.addTierLocked(name, false)
 		}
 	}
 	r.tiers[0].began = r.created
@@ -136,8 +137,8 @@ func (r *Registry) Tier(name string) *Tier {
 	name = printable(name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if i := slices.IndexFunc(r.tiers, func(t *Tier) bool { return t.name == name }); i >= 0 {
-		return r.tiers[i]
+	if t := r.findLocked(name); t != nil {
+		return t
 	}
 	defer r.changedLocked()
 	t := r.addTierLocked(name, true)
@@ -145,6 +146,13 @@ func (r *Registry) Tier(name string) *Tier {
 		close(t.done) // nobody waits for it
 	}
 	return t
+}
+
+func (r *Registry) findLocked(name string) *Tier {
+	if i := slices.IndexFunc(r.tiers, func(t *Tier) bool { return t.name == name }); i >= 0 {
+		return r.tiers[i]
+	}
+	return nil
 }
 
 // registerLocked adds a new check to a tier.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Start runs the registry: it calls the checks whose turn has come, evaluates
@@ -25,12 +27,7 @@ func (r *Registry) Start(ctx context.Context) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	if registerer := r.options.Registerer; registerer != nil {
-		if err := registerer.Register(r); err != nil {
-			return fmt.Errorf("registering the readiness metrics: %w", err)
-		}
-		defer registerer.Unregister(r)
-	}
+	defer r.registerMetrics()()
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer func() {
@@ -39,6 +36,35 @@ func (r *Registry) Start(ctx context.Context) error {
 		r.end()
 	}()
 	return r.loop(ctx, &running)
+}
+
+// registerMetrics registers the registry as a collector and returns what takes it
+// back. In a program that starts over in place the registry before may still
+// drain under the same names: it gives way. Any other collision is logged and no
+// reason to keep the gate shut.
+func (r *Registry) registerMetrics() (unregister func()) {
+	registerer := r.options.Registerer
+	if registerer == nil {
+		return func() {}
+	}
+	err := registerer.Register(r)
+	var taken prometheus.AlreadyRegisteredError
+	if errors.As(err, &taken) {
+		if before, ok := taken.ExistingCollector.(*Registry); ok && before.replaced.CompareAndSwap(false, true) {
+			registerer.Unregister(before)
+			err = registerer.Register(r)
+		}
+	}
+	if err != nil {
+		r.options.Logger.Error("the readiness metrics are not registered", "error", err)
+		return func() {}
+	}
+	return func() {
+		// Names are all that a Registerer knows: they may be another's by now.
+		if r.replaced.CompareAndSwap(false, true) {
+			registerer.Unregister(r)
+		}
+	}
 }
 
 // loop starts what has its turn until ctx ends.

@@ -3,6 +3,8 @@ package ready_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -372,15 +374,47 @@ func TestMetricsAreRegisteredForTheRun(t *testing.T) {
 	})
 }
 
-func TestStartFailsWhereItsMetricsAreTaken(t *testing.T) {
+// A program that starts over while the run before still drains: the new run has
+// the metrics, and the old one's end does not take them away.
+func TestMetricsAreTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		registerer := prometheus.NewPedanticRegistry()
 		options := quiet()
-		options.Registerer = prometheus.NewRegistry()
-		start(t, ready.NewWithOptions(options))
-		var taken prometheus.AlreadyRegisteredError
-		err := ready.NewWithOptions(options).Start(t.Context())
-		if !errors.As(err, &taken) || !strings.Contains(err.Error(), "registering the readiness metrics") {
-			t.Errorf("Start = %v, want prometheus.AlreadyRegisteredError", err)
+		options.Registerer = registerer
+		stopOld := start(t, ready.NewWithOptions(options, "old"))
+		stopNew := start(t, ready.NewWithOptions(options, "new"))
+		if err := stopOld(); err != nil {
+			t.Errorf("the old Start = %v, want nil", err)
 		}
+		families, err := registerer.Gather()
+		if err != nil || !strings.Contains(fmt.Sprint(families), `"new"`) || strings.Contains(fmt.Sprint(families), `"old"`) {
+			t.Errorf("after the old run: %v, error %v, want the metrics of the new one", families, err)
+		}
+		if err := stopNew(); err != nil {
+			t.Errorf("the new Start = %v, want nil", err)
+		}
+		if families, _ := registerer.Gather(); len(families) != 0 {
+			t.Errorf("after both runs: %d families, want none", len(families))
+		}
+	})
+}
+
+// Metrics that somebody else has taken are no reason to keep proxies out.
+func TestGateOpensWithoutMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registerer := prometheus.NewPedanticRegistry()
+		registerer.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "xdsready_ready", Help: "Another."}))
+		var log strings.Builder
+		r := ready.NewWithOptions(ready.Options{
+			Logger: slog.New(slog.NewTextHandler(&log, nil)), Registerer: registerer,
+		}, "inputs")
+		synced := r.Tier("inputs").Signal("a")
+		stop := start(t, r)
+		synced()
+		wantOpen(t, r)
+		if err := stop(); err != nil {
+			t.Errorf("Start = %v, want nil", err)
+		}
+		wantText(t, "the log", log.String(), "the readiness metrics are not registered")
 	})
 }

@@ -2,6 +2,7 @@ package ready
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,7 +27,8 @@ type Snapshot struct {
 	check *check
 
 	// Guarded by the registry's mu.
-	expected []string         // sorted groups of the first complete computation; nil: not told yet
+	begun    bool             // a computation has begun after the inputs were complete
+	expected []string         // sorted groups of the complete computations; nil: not told yet
 	settled  map[string]error // group → why it failed, nil if it did not
 }
 
@@ -56,8 +58,10 @@ func (t *Tier) Snapshot(name string) *Snapshot {
 // Inputs returns a channel that is closed when all tiers before are complete.
 // An event loop waits for it to build once even if no event asks for a build,
 // as in an empty cluster or on a follower. A check that is registered later,
-// while the gate is shut, takes the completeness back: then a new call returns a
-// new channel.
+// while the gate is shut, takes the completeness back, and with it what was
+// stored: a program that registers as it goes calls Inputs again after each
+// computation. Once one has begun after the inputs were complete there is
+// nothing to wait for, and the channel is nil, which is never received from.
 func (s *Snapshot) Inputs() <-chan struct{} {
 	if s == nil {
 		return always
@@ -66,6 +70,9 @@ func (s *Snapshot) Inputs() <-chan struct{} {
 	r := t.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s.begun {
+		return nil
+	}
 	if i := slices.Index(r.tiers, t); i > 0 {
 		return r.tiers[i-1].done
 	}
@@ -81,6 +88,9 @@ func (s *Snapshot) Begin() (stored func()) {
 		return func() {}
 	}
 	complete, round := s.check.turn()
+	if complete {
+		s.begin(round)
+	}
 	return func() {
 		if complete {
 			s.check.tier.registry.report(s.check, round, Synced, "")
@@ -90,9 +100,22 @@ func (s *Snapshot) Begin() (stored func()) {
 	}
 }
 
+// begin records that a computation after the inputs has begun.
+func (s *Snapshot) begin(round int) {
+	r := s.check.tier.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if round == s.check.round { // else an input was added meanwhile
+		s.begun = true
+	}
+}
+
 // Expect names the groups that the check waits for: those of the first complete
-// computation. Later calls, and calls before the inputs are complete, do
-// nothing. No group at all is an answer: the check is synced.
+// computation. A later call takes away the groups that it does not name, as
+// those deleted meanwhile, and adds none. Calls before the inputs are complete do
+// nothing; only the moment of the call is judged, so begin the computation after
+// [Tier.Await] of the tier before. No group at all is an answer: the check is
+// synced.
 func (s *Snapshot) Expect(groups ...string) {
 	if s == nil {
 		return
@@ -107,16 +130,18 @@ func (s *Snapshot) Expect(groups ...string) {
 			s.expected = slices.Compact(slices.Sorted(slices.Values(groups)))
 			s.expected = append([]string{}, s.expected...) // never nil from here on
 		}
+		s.expected = slices.DeleteFunc(s.expected, func(g string) bool { return !slices.Contains(groups, g) })
 	})
 }
 
-// Settle reports that a group's snapshot has been stored, or never will be:
-// a group that failed or panicked settles too, so call it deferred. It may be
-// called before Expect.
+// Settle reports that a group's snapshot has been stored, or never will be: a
+// group that failed or panicked settles too, so call it deferred. It may be
+// called before Expect, but as Expect not before the inputs are complete.
 func (s *Snapshot) Settle(group string) { s.Fail(group, nil) }
 
 // Fail settles a group and shows it as failed with err's text: it holds its own
-// streams, not the start of all the others.
+// streams, not the start of all the others. (A computation without groups says
+// why it failed by Tier.Fail.)
 func (s *Snapshot) Fail(group string, err error) {
 	if s == nil {
 		return
@@ -156,18 +181,21 @@ func (s *Snapshot) update(round int, change func()) {
 
 // verdictLocked says what the settled groups amount to.
 func (s *Snapshot) verdictLocked() (State, string) {
-	if s.expected == nil {
-		return Pending, fmt.Sprintf("%d groups settled; the groups to wait for are not named yet", len(s.settled))
-	}
 	var missing, failed []string
 	for _, group := range s.expected {
-		err, ok := s.settled[group]
-		if !ok {
+		if _, ok := s.settled[group]; !ok {
 			missing = append(missing, group)
 		}
-		if err != nil {
+	}
+	for _, group := range slices.Sorted(maps.Keys(s.settled)) {
+		named := s.expected == nil || slices.Contains(s.expected, group)
+		if err := s.settled[group]; err != nil && named {
 			failed = append(failed, fmt.Sprintf("%s: %v", group, err))
 		}
+	}
+	if s.expected == nil {
+		why := append([]string{fmt.Sprintf("%d groups settled; the groups to wait for are not named yet", len(s.settled))}, failed...)
+		return Pending, strings.Join(why, "; ")
 	}
 	if len(missing) > 0 {
 		return Pending, fmt.Sprintf("%d of %d groups settled, waits for %s", len(s.expected)-len(missing), len(s.expected), list(missing))
@@ -181,6 +209,6 @@ func (s *Snapshot) verdictLocked() (State, string) {
 // resetLocked forgets the groups. A nil Snapshot has none.
 func (s *Snapshot) resetLocked() {
 	if s != nil {
-		s.expected, s.settled = nil, map[string]error{}
+		s.begun, s.expected, s.settled = false, nil, map[string]error{}
 	}
 }

@@ -182,6 +182,12 @@ func TestGroups(t *testing.T) {
 		{"another group does not help", func(s *ready.Snapshot) { s.Expect("a"); s.Settle("b") }, false,
 			"0 of 1 groups settled, waits for a"},
 		{"later names do not add to the first", func(s *ready.Snapshot) { s.Expect("a"); s.Expect("a", "b"); s.Settle("a") }, true, ""},
+		{"a group that a later computation does not name is waited for no more", func(s *ready.Snapshot) {
+			s.Expect("a", "b")
+			s.Settle("a")
+			s.Expect("a")
+		}, true, ""},
+		{"a failure shows before the groups are named", func(s *ready.Snapshot) { s.Fail("a", failed) }, false, "a: "},
 		{"no groups is the answer that stays", func(s *ready.Snapshot) { s.Expect(); s.Expect("a") }, true, ""},
 		{"a failed group settles and is shown", func(s *ready.Snapshot) { s.Expect("a", "b"); s.Settle("b"); s.Fail("a", failed) }, true,
 			"1 of 2 groups failed: a: no such cluster"},
@@ -295,4 +301,31 @@ func TestBacklogOfNothingIsSyncedAtOnce(t *testing.T) {
 		start(t, r)
 		wantOpen(t, r)
 	})
+}
+
+// After a computation has begun nothing needs to be asked for any more, until an
+// input is added: then a loop that takes Inputs anew is woken again.
+func TestInputsAfterAComputation(t *testing.T) {
+	r := ready.NewWithOptions(quiet(), "inputs", "snapshot")
+	signal := r.Tier("inputs").Signal("a")
+	s := r.Tier("snapshot").Snapshot("xds")
+	s.Begin() // too early: changes nothing
+	signal()
+	<-s.Inputs()
+	stored := s.Begin()
+	if s.Inputs() != nil {
+		t.Error("Inputs after Begin is not nil")
+	}
+	added := r.Tier("inputs").Signal("b")
+	stored() // computed without b
+	wantShut(t, r)
+	select {
+	case <-s.Inputs():
+		t.Fatal("Inputs is closed before the added input has reported")
+	default:
+	}
+	added()
+	<-s.Inputs()
+	s.Begin()()
+	wantOpen(t, r)
 }

@@ -18,6 +18,11 @@ import (
 // tiers reported must be reported again, because it was computed without this
 // input. A check registered after opening is Late.
 //
+// So register every check before the last of those that are known can report.
+// A program that registers as it goes, say an informer per discovered kind,
+// holds the tier open meanwhile: registered := tier.Signal("registered"), and
+// registered() after the last one.
+//
 // A nil *Tier is complete: its methods do nothing. All methods are safe for
 // concurrent use.
 type Tier struct {
@@ -109,8 +114,10 @@ func (t *Tier) Cache(name string, c interface {
 
 // Signal registers a check that is reported by hand, by calling synced. A
 // report that comes before the tiers before are complete does not count, and
-// the check's message says so: it was not computed after its inputs. synced may
-// be called again, from any goroutine.
+// the check's message says so: it was not computed after its inputs. Only the
+// moment of the call is judged, so a computation that is reported must have
+// begun after [Tier.Await] of the tier before; [Snapshot.Begin] does both. synced
+// may be called again, from any goroutine.
 func (t *Tier) Signal(name string, options ...CheckOption) (synced func()) {
 	if t == nil {
 		return func() {}

@@ -17,7 +17,7 @@ import (
 // The check is found by its name, which may be the reflector's type description
 // ("*v1.EndpointSlice"), its kind, or the kind's lower-case plural
 // ("endpointslices"), also with its group ("endpointslices.discovery.k8s.io" or
-// "discovery.k8s.io/endpointslices").
+// "discovery.k8s.io/endpointslices"), or what client-go calls a DoneChecker.
 // An error of a type without such a check goes to the pending Cache checks.
 // Errors after a check has synced are counted only: informers go on with what
 // they have.
@@ -63,7 +63,8 @@ func (r *Registry) watchError(resource string, err error) {
 
 // names reports whether a check's name means the type that a reflector lists.
 func names(check, description string) bool {
-	if check == description {
+	// A word of client-go's "SharedIndexInformer *v1.Pod + event handler f".
+	if slices.Contains(strings.Fields(check), description) {
 		return true
 	}
 	kind := description[strings.LastIndexAny(description, ".=*")+1:] // "*v1.Pod", "group/v1, Kind=Pod"
