@@ -67,12 +67,20 @@ clean: ## Remove bin/, with everything built and fetched
 ##@ Check
 
 .PHONY: test
-test: go envoy ## Run all tests with the race detector, those with a real Envoy included
+test: go envoy ## Run the tests with the race detector, those with a real Envoy included
 ifeq ($(RACE),)
 	@echo 'WARNING: no C compiler found, so the tests run WITHOUT the race detector'
 endif
-	$(call in_modules,go test $(RACE) ./...)
+	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE '/test/($(ADOPTERS))$$'))
 	GOWORK=off go test $(RACE) ./...
+
+# They build programs of others, each with module versions of its own, so that
+# on a fresh machine they take longer than all other tests together.
+ADOPTERS := adopters|consumer
+
+.PHONY: adopters
+adopters: go ## Build Contour with our patch, and a program at Kubernetes 0.34, and test both
+	cd test && go test -v -timeout 30m $(patsubst %,./%,$(subst |, ,$(ADOPTERS)))
 
 .PHONY: lint
 lint: vet $(GOLANGCI_LINT) ## Run make vet, then golangci-lint

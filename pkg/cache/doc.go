@@ -25,7 +25,7 @@
 //     order, after every restart.
 //   - A snapshot holds no reference to an absent secret, load assignment or route
 //     table that its proxies ask this control plane for. What is absent never
-//     makes Build fail and never removes anything else: it is named.
+//     makes Build fail: it is named, and so is a resource that is withheld for it.
 //   - A snapshot computed before its inputs were known never replaces, in a
 //     Store, one computed after.
 //   - Nothing given out changes afterwards, and nothing given in is changed.
@@ -33,6 +33,11 @@
 // # Not guaranteed
 //
 //   - Validity: Envoy's own rules are not applied here.
+//   - Finer than a resource: a listener with one absent secret is withheld with
+//     all its filter chains, and a route table with all its hosts. Where tenants
+//     share one, leave out what needs the secret before you make the resource.
+//   - Acceptance: Envoy rejects a listener whose inline route_config names a
+//     cluster that does not exist, unless that says validate_clusters: false.
 //   - A cluster in the proxies' bootstrap is in no snapshot, so a reference to it
 //     is listed as dangling. That does no harm: nothing waits for it.
 //   - Resources fetched with an api_config_source may come from another server.

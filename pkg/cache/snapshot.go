@@ -140,7 +140,7 @@ func (s *Snapshot) Unknowable() []Unknowable {
 
 // given returns a resource unless a placeholder stands for it.
 func (s *Snapshot) given(k key) (Resource, bool) {
-	isPlaceholder := slices.ContainsFunc(s.Placeholders(), func(p Resource) bool { return p.key() == k })
+	_, isPlaceholder := slices.BinarySearchFunc(s.Placeholders(), k, func(p Resource, k key) int { return compareKeys(p.key(), k) })
 	if isPlaceholder {
 		return Resource{}, false
 	}

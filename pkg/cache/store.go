@@ -29,12 +29,17 @@ type entry struct {
 
 // Set makes snapshot the latest of the group. It returns false, and keeps what
 // it has, if that was computed after its inputs and snapshot was not: proxies
-// must not go back from what is known to what is only not known yet.
+// must not go back from what is known to what is only not known yet. A nil
+// snapshot is refused too: it would empty the group's proxies. (One that Build
+// made of no resources does that on purpose.)
 //
 // Only other content is a change (see [Store.Changed]). A snapshot of equal
 // content takes the place of the stored one silently; it may differ in what it
 // says about absent resources. A group that had disappeared is back.
 func (s *Store) Set(group string, snapshot *Snapshot) (stored bool) {
+	if snapshot == nil {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, ok := s.groups[group]

@@ -152,7 +152,8 @@ func (t *Tier) Backlog(name string, inbound, committed func() int64, options ...
 // Live registers a check that is evaluated again after opening. Its first
 // success completes it as any other check; afterwards probe is called at
 // options.Interval, and while it fails /readyz is red (phase degraded) but the
-// gate stays open. Live is opt-in per check because a fault that all replicas
+// gate stays open. probe must return when its context ends, at the latest: one
+// that hangs is not evaluated again. Live is opt-in per check because a fault that all replicas
 // share takes all of them out of balancing.
 func (t *Tier) Live(name string, probe func(context.Context) error, options LiveOptions) *Tier {
 	options = options.withDefaults()

@@ -127,7 +127,7 @@ func (a *Admission) pass(ctx context.Context, c *conn) error {
 	}
 	why := gateShut
 	switch {
-	case draining(a.reg):
+	case a.reg.Phase() == ready.Draining: // nothing is worth waiting for
 		why = drainingNow
 	case a.options.Mode == Hold:
 		why = a.queue.wait(ctx, connKey(ctx, c))
@@ -170,16 +170,6 @@ func (a *Admission) detail(why outcome) string {
 			a.options.MaxHeld, a.options.MaxHeldConnections)
 	}
 	return ""
-}
-
-// draining reports whether the gate will not open any more.
-func draining(reg *ready.Registry) bool {
-	select {
-	case <-reg.Opened():
-		return !reg.Open()
-	default:
-		return reg.Phase() == ready.Draining
-	}
 }
 
 // connKey returns what tells the connections of held calls apart: the

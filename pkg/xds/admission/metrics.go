@@ -105,7 +105,7 @@ func (a *Admission) Describe(ch chan<- *prometheus.Desc) {
 func (a *Admission) Collect(ch chan<- prometheus.Metric) {
 	now := a.streams.count(time.Now(), a.metrics)
 	draining := 0
-	if a.reg.Status().Phase == ready.Draining {
+	if a.reg.Phase() == ready.Draining {
 		draining = now.syncing + now.converged
 		now.syncing, now.converged = 0, 0
 	}

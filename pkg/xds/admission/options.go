@@ -18,8 +18,8 @@ const (
 type Mode int
 
 const (
-	// Refuse ends the call with UNAVAILABLE and closes its connection, so that
-	// the proxy finds a replica that is ready.
+	// Refuse ends the call with UNAVAILABLE and, if it came through Listener,
+	// closes its connection, so that the proxy finds a replica that is ready.
 	Refuse Mode = iota
 	// Hold keeps the call silent and admits it the moment the gate opens.
 	Hold

@@ -95,7 +95,7 @@ func (q *queue) watch(ctx context.Context, deadline time.Time) outcome {
 			return canceled
 		case q.reg.Open():
 			return admitted
-		case draining(q.reg):
+		case q.reg.Phase() == ready.Draining: // the gate will not open any more
 			return drainingNow
 		}
 		if expired == nil {
