@@ -71,7 +71,7 @@ test: go envoy ## Run the tests with the race detector, those with a real Envoy 
 ifeq ($(RACE),)
 	@echo 'WARNING: no C compiler found, so the tests run WITHOUT the race detector'
 endif
-	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE '/test/($(ADOPTERS))$$'))
+	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE "/test/($(ADOPTERS))$$"))
 	GOWORK=off go test $(RACE) ./...
 
 # They build programs of others, each with module versions of its own, so that
