@@ -7,7 +7,7 @@ import (
 )
 
 const bootstrapExamples = `  # An Envoy beside "xdsready serve" on this machine
-  xdsready bootstrap | envoy -c /dev/stdin --service-node my-id --service-cluster my-cluster
+  envoy --config-yaml "$(xdsready bootstrap)" --service-node my-id --service-cluster my-cluster
 
   # Two replicas, mTLS, and certificates that are renewed while Envoy runs
   xdsready bootstrap --xds-address xds-0.example.org:18000 --xds-address xds-1.example.org:18000 \

@@ -22,6 +22,7 @@ func newLogger(w io.Writer, format string, debug bool) (*slog.Logger, error) {
 	if !debug { // grpc warns of each proxy that hangs up
 		others.SetDefaultOutputLevel(istiolog.GrpcScopeName, istiolog.NoneLevel)
 	}
+	others.OutputPaths = []string{"stderr"}
 	var handler slog.Handler
 	switch format {
 	case "text":

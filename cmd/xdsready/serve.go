@@ -11,7 +11,7 @@ import (
 
 const serveExamples = `  # A directory of Envoy resources, for Envoys on this machine
   xdsready serve --source dir:examples/quickstart/config
-  xdsready bootstrap | envoy -c /dev/stdin
+  envoy --config-yaml "$(xdsready bootstrap)" --service-node my-id --service-cluster my-cluster
 
   # On all addresses with mTLS: only a certificate for group "edge" gets its config
   xdsready serve --source dir:/etc/xdsready --node-group cluster \
@@ -32,7 +32,7 @@ func newServeCommand() *cobra.Command {
 tier has reported, then serve.
 
 SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
---drain-delay, then ended. Exit codes: 0 after a drain, 1 when serving failed,
+--drain-delay, then ended; a second signal ends the process at once. Exit codes: 0 after a drain, 1 when serving failed,
 2 when a flag, a file or an address cannot be used.`,
 		Example: serveExamples,
 		Args:    cobra.NoArgs,

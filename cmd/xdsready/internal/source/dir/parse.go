@@ -83,7 +83,9 @@ func (p *parser) list(root *yaml.Node) []*yaml.Node {
 	switch {
 	case resources == nil && p.errs == nil:
 		p.addf(root, `not a DiscoveryResponse: no "resources"; write "resources: []" if it is to hold none`)
-	case resources == nil || resources.ShortTag() == "!!null":
+	case resources == nil:
+	case resources.ShortTag() == "!!null": // as of a file that is being written
+		p.addf(resources, `"resources" is empty; write "resources: []" if it is to hold none`)
 	case resources.Kind != yaml.SequenceNode:
 		p.addf(resources, `"resources" is not a list; start each resource with "- "`)
 	default:

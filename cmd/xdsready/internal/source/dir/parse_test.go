@@ -34,7 +34,7 @@ func TestParseFileAccepts(t *testing.T) {
 		data: "resources: []\n",
 	}, {
 		name: "the fields of a DiscoveryResponse, in both spellings, are ignored",
-		data: "versionInfo: a\nversion_info: b\ncanary: false\ntype_url: x\nnonce: n\ncontrol_plane: {identifier: y}\nresources:\n",
+		data: "versionInfo: a\nversion_info: b\ncanary: false\ntype_url: x\nnonce: n\ncontrol_plane: {identifier: y}\nresources: []\n",
 	}, {
 		name: "YAML with mixed types keeps their order and lines",
 		data: `# comment
@@ -135,6 +135,7 @@ func TestParseFileRefuses(t *testing.T) {
 				`f:2: not a DiscoveryResponse: unknown field "name"; put the resources into a list under "resources:"`,
 			},
 		},
+		{"resources without a value", "resources:\n", []string{`f:1: "resources" is empty; write "resources: []" if it is to hold none`}},
 		{"a DiscoveryResponse without resources", "nonce: x\n", []string{`f:1: not a DiscoveryResponse: no "resources"; write "resources: []" if it is to hold none`}},
 		{"resources twice", "resources: []\nresources: []\n", []string{`f:2: "resources" is set twice; join the lists`}},
 		{"resources that are no list", "resources:\n  web: {}\n", []string{`f:2: "resources" is not a list; start each resource with "- "`}},

@@ -104,9 +104,6 @@ func readFiles(path, group string, list []fs.DirEntry) []entry {
 		}
 		file := entry{path: filepath.Join(path, d.Name()), group: group}
 		info, err := os.Stat(file.path)
-		if err == nil && info.IsDir() {
-			continue
-		}
 		if err == nil {
 			file.data, err = readFile(file.path, info)
 		}
@@ -121,7 +118,10 @@ func readFiles(path, group string, list []fs.DirEntry) []entry {
 // readFile reads no more than shows that the file is too large, which the
 // parser reports, and opens regular files only: a named pipe would block.
 func readFile(path string, info fs.FileInfo) ([]byte, error) {
-	if !info.Mode().IsRegular() {
+	switch {
+	case info.IsDir(): // what a bind mount of a file that is missing makes
+		return nil, errors.New("a directory in place of a file")
+	case !info.Mode().IsRegular():
 		return nil, errors.New("not a regular file")
 	}
 	f, err := os.Open(path)

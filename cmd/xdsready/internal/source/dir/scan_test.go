@@ -13,7 +13,7 @@ import (
 
 func TestScanReadsConfigFilesAlone(t *testing.T) {
 	root := t.TempDir()
-	writeFiles(t, root, map[string]string{"a.yaml": "", "b.yml": "", "c.json": "", "with space.yaml": "", "x.yaml/in-a-directory": ""})
+	writeFiles(t, root, map[string]string{"a.yaml": "", "b.yml": "", "c.json": "", "with space.yaml": "", "x/in-a-directory.yaml": ""})
 	for _, name := range []string{
 		"a.yaml~", ".#a.yaml", "#a.yaml#", ".a.yaml.swp", ".a.yaml.swx", "4913", "a.yaml.tmp", "a.yaml.bak", "a.yaml.orig",
 		".hidden.yaml", "..yaml", ".yaml", "README.md", "a.YAML", "yaml", "a.yaml.gz", "___jb_tmp___", ".goutputstream-X1",
@@ -44,6 +44,7 @@ func TestLoadRefusesWhatIsNoReadableFile(t *testing.T) {
 		{"a link to nothing", func(path string) error { return os.Symlink("nothing", path) }, "no such file or directory"},
 		{"a link to itself", func(path string) error { return os.Symlink(path, path) }, "too many levels of symbolic links"},
 		{"a named pipe, without waiting for a writer", func(path string) error { return syscall.Mkfifo(path, 0o600) }, "not a regular file"},
+		{"a directory, as a bind mount of a missing file makes", func(path string) error { return os.Mkdir(path, 0o700) }, "a directory in place of a file"},
 		{"a device", func(path string) error { return os.Symlink("/dev/zero", path) }, "not a regular file"},
 		{"a file that may not be read", func(path string) error { return os.WriteFile(path, nil, 0) }, "permission denied"},
 	} {
