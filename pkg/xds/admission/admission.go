@@ -112,6 +112,9 @@ func (a *Admission) enter(ctx context.Context, fullMethod string) (*conn, error)
 		c.enter()
 		return c, nil
 	}
+	if err := a.authorizePeer(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.pass(ctx, c); err != nil {
 		return nil, err
 	}

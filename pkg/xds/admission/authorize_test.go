@@ -226,3 +226,23 @@ func TestALongDenialIsCut(t *testing.T) {
 		t.Errorf("a denial of %d bytes, want at most %d with the reason among them", len(got), maxReason)
 	}
 }
+
+// A peer that may be no node at all is told so before the gate: it neither
+// learns what is pending nor takes a place among the held.
+func TestPeerIsJudgedBeforeTheGate(t *testing.T) {
+	for _, mode := range []Mode{Refuse, Hold} {
+		t.Run(mode.String(), func(t *testing.T) {
+			stranger := errors.New("a stranger")
+			r, addr := loopback(t, rigOptions{Options: Options{
+				Mode: mode, MaxHeld: 1, Peer: func(context.Context) error { return stranger },
+			}})
+			for _, gate := range []string{"shut", "open"} {
+				_, err := openStream(t.Context(), t, dial(t, addr, nil)).Recv()
+				if s := status.Convert(err); s.Code() != codes.PermissionDenied || s.Message() != "xdsready: the peer is refused: a stranger" {
+					t.Errorf("with the gate %s: %v, want PERMISSION_DENIED with Peer's text alone", gate, err)
+				}
+				r.open()
+			}
+		})
+	}
+}

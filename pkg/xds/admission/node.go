@@ -69,6 +69,19 @@ func (a *Admission) authorize(ctx context.Context, node Node) error {
 	return nil
 }
 
+// authorizePeer asks Options.Peer whether the peer of ctx may be any node, and
+// returns the status that ends the call if not.
+func (a *Admission) authorizePeer(ctx context.Context) error {
+	if a.options.Peer == nil {
+		return nil
+	}
+	if err := a.options.Peer(ctx); err != nil {
+		a.metrics.refuse(unauthorized)
+		return status.Error(codes.PermissionDenied, cut("xdsready: the peer is refused: "+err.Error()))
+	}
+	return nil
+}
+
 // deny counts a refusal and returns its status.
 func (a *Admission) deny(node Node, why error) error {
 	a.metrics.refuse(unauthorized)

@@ -63,6 +63,12 @@ type Options struct {
 	// product. Zero means MaxHeld.
 	MaxHeldConnections int
 
+	// Peer says whether the peer of ctx may be any node at all. It is called for
+	// each gated call before the gate is looked at: on an error the call ends with
+	// PERMISSION_DENIED and that error's text, so that a stranger neither learns
+	// what is pending nor takes a place among the held. It must be safe for
+	// concurrent use. Nil means that every peer may.
+	Peer func(ctx context.Context) error
 	// Authorize says whether the peer of ctx may be served as node; SANs makes
 	// one for mTLS. It is called once for each stream, with the first message,
 	// and once for each Fetch call. On an error the call ends with

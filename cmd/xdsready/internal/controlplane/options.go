@@ -2,10 +2,13 @@ package controlplane
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,6 +138,22 @@ func parseSANs(flags []string) (map[string][]string, error) {
 		patterns[group] = append(patterns[group], pattern)
 	}
 	return patterns, nil
+}
+
+// anySAN returns a function that lets only peers in whose certificate may take
+// some node group.
+func anySAN(patterns map[string][]string) (func(context.Context) error, error) {
+	all := slices.Concat(slices.Collect(maps.Values(patterns))...)
+	known, err := admission.SANs(map[string][]string{"": all}, func(admission.Node) string { return "" })
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if known(ctx, admission.Node{}) != nil {
+			return errors.New("no SAN of its certificate may take any node group")
+		}
+		return nil
+	}, nil
 }
 
 // groupOf returns what makes a proxy's node group, by id and cluster of its

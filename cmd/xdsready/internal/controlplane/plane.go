@@ -100,6 +100,9 @@ func (p *Plane) addServers(parsed parsed) error {
 		if options.Authorize, err = admission.SANs(parsed.patterns, nodeGroup); err != nil {
 			return fmt.Errorf("--group-san: %w", err)
 		}
+		if options.Peer, err = anySAN(parsed.patterns); err != nil {
+			return fmt.Errorf("--group-san: %w", err)
+		}
 	}
 	if p.admission, err = admission.New(p.registry, options); err != nil {
 		return err
