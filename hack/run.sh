@@ -149,7 +149,7 @@ cat <<EOF
 It runs until Ctrl-C. In another terminal:
   curl http://$listener/hello
   curl http://$http/readyz?verbose
-  bin/xdsready status --watch
+  bin/xdsready status --watch --http-address $http
 Edit a file in $config and see the change arrive; break it, and traffic goes on.
 EOF
 while sleep 1; do all_alive; done

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +117,24 @@ func (b *builder) report(group string, previous, next *cache.Snapshot) {
 	for _, w := range next.Withheld() {
 		b.logger.Warn("resource withheld", "group", group, "reason", w.String())
 	}
-	for _, r := range next.Dangling() {
+	b.reportDangling(group, previous, next)
+}
+
+// maxDangling is how many dangling references of one snapshot are logged; all
+// are on the status page.
+const maxDangling = 20
+
+// reportDangling logs the references that dangle now and did not before.
+func (b *builder) reportDangling(group string, previous, next *cache.Snapshot) {
+	known := map[cache.Reference]bool{}
+	for _, r := range previous.Dangling() {
+		known[r] = true
+	}
+	news := slices.DeleteFunc(slices.Clone(next.Dangling()), func(r cache.Reference) bool { return known[r] })
+	for _, r := range news[:min(len(news), maxDangling)] {
 		b.logger.Warn("dangling reference", "group", group, "reference", r.String())
+	}
+	if more := len(news) - maxDangling; more > 0 {
+		b.logger.Warn("more dangling references, see the status page", "group", group, "number", more)
 	}
 }
