@@ -77,10 +77,11 @@ type CheckOption func(*check)
 // tiers before: what Eager reports early is taken as true later.
 func Eager() CheckOption { return func(c *check) { c.eager = true } }
 
-// Optional gives up on a check after deadline, counted from its tier's turn (or
-// from its registration, if it is Eager). The check is then Skipped, counted in the metrics, and its tier goes on, as
-// for a remote cluster that cannot be reached. It turns Synced if it reports
-// later. A deadline of zero or less skips it at once.
+// Optional gives up on a check after deadline, counted from its tier's turn, or
+// from its registration if it is Eager, but never from before Start. The check is
+// then Skipped, counted in the metrics, and its tier goes on, as for a remote
+// cluster that cannot be reached. It turns Synced if it reports later. A deadline
+// of zero or less skips it at once.
 func Optional(deadline time.Duration) CheckOption {
 	return func(c *check) { c.optional = max(deadline, time.Nanosecond) }
 }

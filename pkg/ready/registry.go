@@ -230,7 +230,8 @@ func (c *check) resetLocked() {
 // currentRound stands for whichever round a check is in.
 const currentRound = -1
 
-// report records what a check has to say. It is the only way in.
+// report records what a check has to say before opening; reportLive what a live
+// check says after it.
 func (r *Registry) report(c *check, round int, to State, message string) {
 	r.mu.Lock()
 	r.reportLocked(c, round, to, message)

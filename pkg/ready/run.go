@@ -158,7 +158,8 @@ func (r *Registry) begin() error {
 	return nil
 }
 
-// end closes the run: nothing is ready any more.
+// end closes the run: nothing is ready any more. Where a WithDrain has not ended
+// its delay, the gate is its to shut.
 func (r *Registry) end() {
 	r.mu.Lock()
 	r.moveLocked(reasonDrain)
@@ -175,7 +176,8 @@ func (r *Registry) end() {
 func (r *Registry) NeedLeaderElection() bool { return false }
 
 // Run starts the registry in the background and blocks until the gate is open
-// (true) or stop is closed (false). The registry runs until stop is closed, and
+// (true) or the run ends before that (false): stop is closed, the start deadline
+// has passed with Exit, or it was started before. The registry runs until stop is closed, and
 // then drains as Start does. It is Start for programs built around a stop
 // channel.
 func (r *Registry) Run(stop <-chan struct{}) bool {
@@ -214,7 +216,7 @@ func (r *Registry) Run(stop <-chan struct{}) bool {
 //
 // Where it is called more than once, the gate shuts at the end of the last delay.
 //
-// The returned context has ctx's values. It must end one day: its goroutine
+// The returned context has ctx's values. ctx must end one day: a goroutine
 // starts when ctx ends and lasts for delay.
 func (r *Registry) WithDrain(ctx context.Context, delay time.Duration) context.Context {
 	if r == nil {

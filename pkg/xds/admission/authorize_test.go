@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
@@ -234,7 +235,7 @@ func TestPeerIsJudgedBeforeTheGate(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			stranger := errors.New("a stranger")
 			r, addr := loopback(t, rigOptions{Options: Options{
-				Mode: mode, MaxHeld: 1, Peer: func(context.Context) error { return stranger },
+				Mode: mode, MaxHeld: 1, HoldTimeout: time.Second, Peer: func(context.Context) error { return stranger },
 			}})
 			for _, gate := range []string{"shut", "open"} {
 				_, err := openStream(t.Context(), t, dial(t, addr, nil)).Recv()
