@@ -53,7 +53,7 @@ if [[ ${ENVOY:-$pinned} != "$pinned" ]]; then
   exit 0
 fi
 
-if ! what_is "$pinned" 2>/dev/null | grep -q "/$version/"; then
+if [[ $(what_is "$pinned" 2>/dev/null) != */"$version"/* ]]; then
   fetch
 fi
 echo "Envoy: $pinned, $(what_is "$pinned")"

@@ -118,6 +118,8 @@ above_floors() {
 
 rule 'tests do not sleep: use testing/synctest, an event, or polling with a deadline' \
   sleeps
+rule 'with pipefail no pipe ends in a reader that stops early: its writer dies of SIGPIPE' \
+  search '[^|][|] *(head|grep [^|]*-[a-z]*[qm])' --include='*.sh' --include=run --include=Makefile
 rule 'nothing is left open in the code' \
   search '\b(TO|FIX|X)(DO|ME|XX)\b' --include='*.go' --include='*.sh' --include='*.yaml' --include=Makefile
 rule 'no paths of one machine' \
