@@ -260,6 +260,23 @@ func (m *model) report(c *modelCheck, to ready.State) {
 	m.settle(false)
 }
 
+// races reports whether a report for t may or may not count: it looks at the
+// sources before t, and where that makes it the turn of a function whose source
+// is synced already, the function may return before the report is judged.
+func (m *model) races(t *modelTier) bool {
+	for _, before := range m.tiers {
+		if before == t {
+			return false
+		}
+		for _, c := range before.checks {
+			if (c.shape == byWait || c.shape == byLive) && c.synced && !c.asked && !c.settled() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // signal reports a check by hand.
 func (m *model) signal(t *modelTier, c *modelCheck) {
 	if c.eager || m.arrive(t) {

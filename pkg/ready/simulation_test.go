@@ -116,9 +116,7 @@ func (s *simulation) step() {
 	case p < 10 && !s.model.started:
 		s.start()
 	case p < 20:
-		s.tracef("wait")
-		time.Sleep(30 * time.Second)
-		s.model.settle(true)
+		s.wait()
 	case p < 30 && len(s.tokens) > 0:
 		s.stored()
 	case p == 99 && s.random.IntN(20) == 0:
@@ -201,6 +199,14 @@ func (a *actor) probe(context.Context) error {
 	return errors.New("the probe fails")
 }
 
+// wait lets every poll, retry, deadline and live check have its turn.
+func (s *simulation) wait() {
+	s.tracef("wait")
+	time.Sleep(30 * time.Second)
+	s.model.settle(true)
+	synctest.Wait()
+}
+
 // act does something to a random check.
 func (s *simulation) act() {
 	if len(s.actors) == 0 {
@@ -236,6 +242,9 @@ func (s *simulation) act() {
 		s.tracef("live %s good=%t", name, c.synced)
 		a.live.Store(c.synced)
 	case bySignal:
+		if s.model.races(a.tier) {
+			s.wait()
+		}
 		s.tracef("signal %s", name)
 		a.signal()
 		s.model.signal(a.tier, c)
@@ -245,6 +254,9 @@ func (s *simulation) act() {
 }
 
 func (s *simulation) actSnapshot(a *actor, name string) {
+	if s.model.races(a.tier) {
+		s.wait()
+	}
 	groups := []string{"a", "b", "c"}
 	switch group := groups[s.random.IntN(len(groups))]; s.random.IntN(4) {
 	case 0:
