@@ -14,6 +14,8 @@ override ENVOY := $(abspath $(or $(ENVOY),bin/envoy))
 export ENVOY
 # SKIP_ENVOY=1 skips the tests that need a real Envoy; each prints that it did.
 export SKIP_ENVOY
+# SKIP_CLIENTS=1 skips the tests with other xDS clients; they print that they did.
+export SKIP_CLIENTS
 
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(CURDIR)/bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
@@ -47,8 +49,8 @@ help: ## Show this list
 	if [ -t 1 ]; then bold=$$'\e[1m' cyan=$$'\e[36m' off=$$'\e[0m'; fi; \
 	awk -v bold="$$bold" -v cyan="$$cyan" -v off="$$off" -F ':.*## ' \
 	  '/^##@ / {printf "\n%s%s%s\n", bold, substr($$0, 5), off} \
-	   /^[a-z-]+:.*## / {printf "  %s%-8s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
-	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none.\n'
+	   /^[a-z-]+:.*## / {printf "  %s%-10s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
+	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none; SKIP_CLIENTS=1 no xDS client of gRPC.\n'
 
 .PHONY: build
 build: go ## Compile all modules, and the command into bin/xdsready
@@ -67,12 +69,19 @@ clean: ## Remove bin/, with everything built and fetched
 ##@ Check
 
 .PHONY: test
-test: go envoy ## Run the tests with the race detector, those with a real Envoy included
+test: go envoy clients ## Run the tests with the race detector, those with a real Envoy included
 ifeq ($(RACE),)
 	@echo 'WARNING: no C compiler found, so the tests run WITHOUT the race detector'
 endif
 	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE "/test/($(ADOPTERS))$$"))
 	GOWORK=off go test $(RACE) ./...
+
+# How many swaps in each series of test/envoy's swap tests; `make test` does ten.
+SWAPS ?= 100
+
+.PHONY: swap
+swap: go envoy ## Replace what serves under load, without a failed request (SWAPS=100 times in each series)
+	cd test && SWAPS=$(SWAPS) go test $(RACE) -v -timeout 30m -run '^TestSwap' ./envoy
 
 # They build programs of others, each with module versions of its own, so that
 # on a fresh machine they take longer than all other tests together.
@@ -95,12 +104,16 @@ fuzz: go ## Run each fuzz target (FUZZTIME=30s each)
 	@hack/fuzz.sh
 
 .PHONY: cover
-cover: go envoy ## Print the test coverage of each module (profiles in bin/cover)
+cover: go envoy clients ## Print the test coverage of each module (profiles in bin/cover)
 	@hack/cover.sh $(MODULES)
 
 .PHONY: bench
 bench: go ## Measure ourselves and our peers in one run, as a table
 	go run ./test/bench
+
+.PHONY: bench-docs
+bench-docs: go ## Measure the cost of many proxies and write docs/performance.md
+	go run ./test/bench --only '^(fanout|idle|scale)/' --docs docs
 
 ##@ Maintain
 
@@ -117,6 +130,14 @@ ifeq ($(SKIP_ENVOY),1)
 	@echo 'SKIP_ENVOY=1: what needs a real Envoy is left out'
 else
 	@hack/envoy.sh
+endif
+
+.PHONY: clients
+clients: ## Fetch gRPC's xDS clients for Node.js and Python into bin/clients (hack/clients.sh)
+ifeq ($(SKIP_CLIENTS),1)
+	@echo 'SKIP_CLIENTS=1: what needs xDS clients other than Envoy is left out'
+else
+	@hack/clients.sh
 endif
 
 $(GOLANGCI_LINT):

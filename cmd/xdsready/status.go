@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/statusclient"
@@ -18,6 +19,9 @@ const statusExamples = `  # Once, for a script: is it ready?
   # The tiers turning green, and the proxies
   xdsready status --watch
 
+  # What each Envoy has accepted, and why it rejected the rest
+  xdsready status --output json | jq '.proxies[] | {node, state, types}'
+
   # A program that embeds the registry: any address with its /readyz
   xdsready status --http-address 10.0.0.7:8081 --output json`
 
@@ -28,7 +32,11 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the tiers, faults, node groups and proxies of a running instance",
-		Long: `Show the tiers, faults, node groups and proxies of a running instance.
+		Long: `Show the tiers, faults, node groups and proxies of a running instance: the proxies
+as its admin address tells them by CSDS, the rest from its HTTP address.
+
+With --http-address alone, the default admin address is not asked, since that
+could be another instance's: the proxies are then those of the status page.
 
 States are coloured on a terminal, unless NO_COLOR is set.
 
@@ -41,6 +49,7 @@ of the last answer.`,
 				return &exitError{exitUsage, fmt.Errorf("--output: unknown format %q: use text or json", output)}
 			}
 			o.Out, o.JSON, o.Screen = cmd.OutOrStdout(), output == "json", isTerminal(cmd.OutOrStdout())
+			chooseAdmin(cmd.Flags(), &o)
 			o.Color = o.Screen && os.Getenv("NO_COLOR") == ""
 			ask := statusclient.Run
 			if watch {
@@ -51,10 +60,21 @@ of the last answer.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Address, "http-address", "127.0.0.1:8080", "host:port or URL of the instance's --http-address")
+	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "host:port of the instance's --admin-address; empty: the proxies are those of its status page")
 	flags.BoolVar(&watch, "watch", false, "go on until interrupted: drawn anew on a terminal, else printed on each change")
 	flags.StringVar(&output, "output", "text", "text or json")
 	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
 	return cmd
+}
+
+// chooseAdmin makes an admin address that was not asked for one that need not
+// answer, and none at all beside an HTTP address that was: that of another
+// instance would tell other proxies.
+func chooseAdmin(flags *pflag.FlagSet, o *statusclient.Options) {
+	o.AdminOptional = !flags.Changed("admin-address")
+	if o.AdminOptional && flags.Changed("http-address") {
+		o.AdminAddress = ""
+	}
 }
 
 // runStatus turns an answer into the exit code.

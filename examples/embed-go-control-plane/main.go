@@ -2,11 +2,12 @@
 // service registry for backends, once a second, and gives each group of proxies
 // its clusters.
 //
-// It is here twice. In before/ the probe says only that the process is up, and
-// a proxy that connects before the backends are known waits in silence. With
+// It is here three times. In before/ the probe says only that the process is up,
+// and a proxy that connects before the backends are known waits in silence. With
 // the gate, /readyz is red until a snapshot of the backends has been stored, or
 // until it is known that there are none; proxies are refused so long; and both
-// say what is missing.
+// say what is missing. In ordered/ another constructor gives it the gate and the
+// server of this module, which sends changes in the order that costs no request.
 package main
 
 import (

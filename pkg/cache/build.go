@@ -184,13 +184,16 @@ func (b builder) has(t target) bool {
 }
 
 // sets groups what the builder holds by type.
-func (b builder) sets() map[string]set {
-	sets := make(map[string]set)
+func (b builder) sets() map[string]*set {
+	sets := make(map[string]*set)
 	for _, r := range b.sorted() {
-		s := sets[r.typeURL]
+		s, ok := sets[r.typeURL]
+		if !ok {
+			s = &set{}
+			sets[r.typeURL] = s
+		}
 		s.resources = append(s.resources, r)
 		s.version = s.version.Add(r.version)
-		sets[r.typeURL] = s
 	}
 	return sets
 }

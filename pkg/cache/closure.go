@@ -20,14 +20,19 @@ type target struct {
 
 // references is what a resource needs. A nil *references forgets what is added.
 type references struct {
-	targets []target
-	unknown []string // why the targets may not be all
+	targets   []target
+	unknown   []string // why the targets may not be all
+	filters   []string // HTTP filters of a listener
+	overrides []string // HTTP filters that routes configure for themselves
 }
 
 // addField adds what the field of m, populated with value, refers to.
 func (r *references) addField(m protoreflect.Message, field protoreflect.FieldDescriptor, value protoreflect.Value) {
 	if reason, ok := unknowns[field.FullName()]; ok {
 		r.addUnknown(reason)
+	}
+	if r != nil {
+		r.addFilters(field, value)
 	}
 	if rule, ok := rules[field.FullName()]; ok {
 		if rule.source == "" {
@@ -40,6 +45,19 @@ func (r *references) addField(m protoreflect.Message, field protoreflect.FieldDe
 		if name := m.Descriptor().Fields().ByName("name"); name != nil {
 			r.addFetched(resourcev3.ExtensionConfigType, m.Get(name), value.Message(), "config_source")
 		}
+	}
+}
+
+// addFilters adds the HTTP filters that the field names.
+func (r *references) addFilters(field protoreflect.FieldDescriptor, value protoreflect.Value) {
+	switch {
+	case field.FullName() == httpFilterName:
+		r.filters = append(r.filters, value.String())
+	case field.Name() == filterOverrides && field.IsMap():
+		value.Map().Range(func(name protoreflect.MapKey, _ protoreflect.Value) bool {
+			r.overrides = append(r.overrides, name.String())
+			return true
+		})
 	}
 }
 
@@ -106,6 +124,8 @@ func (r *references) sort() {
 		return 1
 	})
 	r.targets = slices.CompactFunc(r.targets, func(a, b target) bool { return a.key == b.key })
-	slices.Sort(r.unknown)
-	r.unknown = slices.Compact(r.unknown)
+	for _, names := range []*[]string{&r.unknown, &r.filters, &r.overrides} {
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
 }

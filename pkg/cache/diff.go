@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"weak"
 )
 
 // Changes are the names that differ between two snapshots in one type, sorted.
@@ -27,6 +28,22 @@ func Diff(before, after *Snapshot) []Changes {
 		}
 	}
 	return all
+}
+
+// Since is Diff(before, s), computed once for all who ask: the proxies of a
+// group come from the same few snapshots. It must not be changed.
+func (s *Snapshot) Since(before *Snapshot) []Changes {
+	if s == nil || before == nil {
+		return Diff(before, s)
+	}
+	// Weak, or a chain of all snapshots that ever were would stay.
+	from := weak.Make(before)
+	if known, ok := s.since.Load(from); ok {
+		return known.([]Changes)
+	}
+	changes := Diff(before, s)
+	s.since.Store(from, changes)
+	return changes
 }
 
 func diffType(typeURL string, before, after *Snapshot) Changes {

@@ -105,12 +105,14 @@ func newResource(m proto.Message) (Resource, error) {
 	if err != nil {
 		return Resource{}, fmt.Errorf("cannot encode %s %q: %w", Kind(typeURL), name, err)
 	}
+	version := versionOf(typeURL, name, 0, encoded)
+	c := &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m}
 	return Resource{
 		typeURL:    typeURL,
 		name:       name,
-		version:    versionOf(typeURL, name, 0, encoded),
+		version:    version,
 		references: found,
-		content:    &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m},
+		content:    shared.share(version, c),
 	}, nil
 }
 

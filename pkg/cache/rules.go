@@ -107,6 +107,10 @@ const (
 	// extensionSource is the type of the field that makes an HTTP filter, network
 	// filter or listener filter come by ECDS, under the name of the filter.
 	extensionSource = "envoy.config.core.v3.ExtensionConfigSource"
+	// httpFilterName is the name by which routes configure a filter for themselves,
+	// and filterOverrides the field in which all levels of a route table do that.
+	httpFilterName  = "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter.name"
+	filterOverrides = "typed_per_filter_config"
 	// apiConfigSource names the clusters of a management server. Envoy takes only
 	// clusters of its bootstrap there, so they are never ours.
 	apiConfigSource = "envoy.config.core.v3.ApiConfigSource"

@@ -4,19 +4,21 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Snapshot is the complete config of one node group. It never changes; all
 // methods are safe for concurrent use, and the slices they return must not be
 // changed. A nil *Snapshot is an empty one.
 type Snapshot struct {
-	sets         map[string]set // by type URL; none is empty
+	sets         map[string]*set // by type URL; none is empty
 	version      Version
 	afterInputs  bool
 	placeholders []Resource
 	withheld     []Withheld
 	dangling     []Reference
 	unknowable   []Unknowable
+	since        sync.Map // weak.Pointer[Snapshot] → []Changes, see Since
 }
 
 // set holds the resources of one type.
@@ -26,7 +28,10 @@ type set struct {
 }
 
 // find returns where name is, or would be, in the set.
-func (s set) find(name string) (int, bool) {
+func (s *set) find(name string) (int, bool) {
+	if s == nil {
+		return 0, false
+	}
 	return slices.BinarySearchFunc(s.resources, name, func(r Resource, name string) int {
 		return strings.Compare(r.name, name)
 	})
@@ -34,7 +39,7 @@ func (s set) find(name string) (int, bool) {
 
 // Resources returns the resources of a type, placeholders included, by name.
 func (s *Snapshot) Resources(typeURL string) []Resource {
-	if s == nil {
+	if s == nil || s.sets[typeURL] == nil {
 		return nil
 	}
 	return s.sets[typeURL].resources
@@ -64,7 +69,7 @@ func (s *Snapshot) Types() []string {
 // Version returns the version of all resources of a type, zero if there are
 // none.
 func (s *Snapshot) Version(typeURL string) Version {
-	if s == nil {
+	if s == nil || s.sets[typeURL] == nil {
 		return Version{}
 	}
 	return s.sets[typeURL].version

@@ -71,3 +71,12 @@ func (v Version) Add(o Version) Version {
 // String returns 32 hexadecimal digits, the form used as version_info and as
 // the version of a delta resource.
 func (v Version) String() string { return hex.EncodeToString(v[:]) }
+
+// ParseVersion reads what [Version.String] writes, and reports whether it could.
+func ParseVersion(s string) (v Version, ok bool) {
+	if len(s) != hex.EncodedLen(len(v)) {
+		return v, false
+	}
+	_, err := hex.Decode(v[:], []byte(s))
+	return v, err == nil
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
 )
 
 var (
@@ -17,14 +18,94 @@ var (
 		"References to resources that are known to be absent, over all node groups.", []string{"kind"}, nil)
 	placeholdersDesc = prometheus.NewDesc("xdsready_placeholders",
 		"Empty resources that are served for absent ones, over all node groups.", []string{"type"}, nil)
+	removalsDesc = prometheus.NewDesc("xdsready_removals_pending",
+		"Clusters that proxies still hold and that will be removed, over all streams.", nil, nil)
+	generationsDesc = prometheus.NewDesc("xdsready_generation_bytes",
+		"Size of the resources of older snapshots that are remembered for proxies that reconnect.", nil, nil)
 	snapshotTimeDesc = prometheus.NewDesc("xdsready_snapshot_timestamp_seconds",
 		"When the newest snapshot was published, in seconds since 1970; 0 before the first.", nil, nil)
 )
 
+// Why a request is refused, values of a label.
+const (
+	refusedNode      = "no_node"
+	refusedType      = "type"
+	refusedNonce     = "nonce"
+	refusedNames     = "names"
+	refusedMalformed = "malformed"
+	refusedTooLarge  = "too_large"
+	refusedStuck     = "stuck"
+)
+
+// metrics are what is counted while it happens.
+type metrics struct {
+	bytes     *prometheus.CounterVec
+	deadlines *prometheus.CounterVec
+	resumed   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	unknown   prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "xdsready_" + name, Help: help}, labels)
+	}
+	m := &metrics{
+		bytes: counter("response_bytes_total", "Bytes of resources sent.", "type"),
+		deadlines: counter("publish_step_deadlines_total",
+			"Switches that did not wait longer for what they need.", "step", "cause"),
+		resumed: counter("resumed_streams_total", "Streams of proxies that held config, by what they needed.", "result"),
+		refused: counter("requests_refused_total", "Streams ended because of a request, or because the proxy did not read.", "reason"),
+		unknown: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "xdsready_unknown_versions_total",
+			Help: "Types of which a reconnecting proxy had a version that is not known here.",
+		}),
+	}
+	for _, typeURL := range cache.AllTypes() {
+		m.bytes.WithLabelValues(label(typeURL))
+	}
+	for _, typeURL := range publish.OrderedTypes() {
+		for _, cause := range publish.Causes() {
+			m.deadlines.WithLabelValues(label(typeURL), string(cause))
+		}
+	}
+	for _, result := range []string{publish.ResumedCurrent, publish.ResumedChanged, publish.ResumedUnknown} {
+		m.resumed.WithLabelValues(result)
+	}
+	for _, reason := range []string{refusedNode, refusedType, refusedNonce, refusedNames, refusedMalformed, refusedTooLarge, refusedStuck} {
+		m.refused.WithLabelValues(reason)
+	}
+	return m
+}
+
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.bytes, m.deadlines, m.resumed, m.refused, m.unknown}
+}
+
+// sent counts a response.
+func (m *metrics) sent(typeURL string, bytes int) {
+	m.bytes.WithLabelValues(label(typeURL)).Add(float64(bytes))
+}
+
+// event counts what a state machine told.
+func (m *metrics) event(e publish.Event) {
+	switch e.Kind {
+	case publish.DeadlinePassed:
+		m.deadlines.WithLabelValues(label(e.TypeURL), string(e.Cause)).Inc()
+	case publish.Resumed:
+		m.resumed.WithLabelValues(e.Result).Inc()
+	case publish.UnknownVersion:
+		m.unknown.Inc()
+	}
+}
+
 // Describe implements prometheus.Collector.
 func (s *Server) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{unknownDesc, groupsDesc, danglingDesc, placeholdersDesc, snapshotTimeDesc} {
+	for _, d := range []*prometheus.Desc{unknownDesc, groupsDesc, danglingDesc, placeholdersDesc, removalsDesc, generationsDesc, snapshotTimeDesc} {
 		ch <- d
+	}
+	for _, c := range s.metrics.collectors() {
+		c.Describe(ch)
 	}
 }
 
@@ -58,8 +139,27 @@ func (s *Server) Collect(ch chan<- prometheus.Metric) {
 	for kind, n := range placeholders {
 		gauge(placeholdersDesc, float64(n), kind)
 	}
-	gauge(snapshotTimeDesc, s.publishedAt())
+	removals := 0
+	for _, one := range s.streams.all() {
+		removals += one.removalsPending()
+	}
+	gauge(removalsDesc, float64(removals))
+	gauge(generationsDesc, float64(s.groups.generationBytes()))
+	gauge(snapshotTimeDesc, float64(s.newest.Load())/1e3)
+	for _, c := range s.metrics.collectors() {
+		c.Collect(ch)
+	}
 }
 
 // label is the plain word for a type as a label value.
 func label(typeURL string) string { return strings.ReplaceAll(cache.Kind(typeURL), " ", "_") }
+
+// removalsPending returns how many clusters of the proxy wait to be removed.
+func (s *stream) removalsPending() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.machine == nil {
+		return 0
+	}
+	return s.machine.RemovalsPending()
+}

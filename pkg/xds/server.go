@@ -1,29 +1,27 @@
 package xds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	clusterservice "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	endpointservice "github.com/envoyproxy/go-control-plane/envoy/service/endpoint/v3"
-	extensionservice "github.com/envoyproxy/go-control-plane/envoy/service/extension/v3"
-	listenerservice "github.com/envoyproxy/go-control-plane/envoy/service/listener/v3"
-	routeservice "github.com/envoyproxy/go-control-plane/envoy/service/route/v3"
-	runtimeservice "github.com/envoyproxy/go-control-plane/envoy/service/runtime/v3"
-	secretservice "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
-	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
-	serverv3 "github.com/envoyproxy/go-control-plane/pkg/server/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
 )
 
 // AllGroup is the node group of every proxy where Options.Group is nil.
@@ -41,6 +39,18 @@ type Options struct {
 	// MaxUnknown is how many streams of unknown groups are held at a time; one
 	// more ends with UNAVAILABLE at once. Zero means 10,000.
 	MaxUnknown int
+	// RemovalDelay is how long a cluster that nothing routes to any more is
+	// kept, for the requests that a filter of the proxy still holds after their
+	// route was chosen. It delays a removal, never a switch. Zero means 15 s.
+	RemovalDelay time.Duration
+	// ListenerDrain is how long a proxy lets old connections live on a listener
+	// that was changed or removed: its --drain-time-s. Clusters that only such a
+	// listener could reach are kept that long. Zero means 10 min, as in Envoy.
+	ListenerDrain time.Duration
+	// MaxInitialSyncs is how many proxies that have no config get it at a time; more
+	// wait, first come first served, so that a fleet that comes at once delays
+	// neither probes nor itself. Zero means 64 for each CPU.
+	MaxInitialSyncs int
 	// Logger gets a line for each published snapshot. Nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -55,6 +65,15 @@ func (o Options) withDefaults() Options {
 	if o.MaxUnknown == 0 {
 		o.MaxUnknown = 10_000
 	}
+	if o.RemovalDelay == 0 {
+		o.RemovalDelay = 15 * time.Second
+	}
+	if o.ListenerDrain == 0 {
+		o.ListenerDrain = 10 * time.Minute
+	}
+	if o.MaxInitialSyncs == 0 {
+		o.MaxInitialSyncs = 64 * runtime.GOMAXPROCS(0)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -67,6 +86,12 @@ func (o Options) validate() error {
 		return fmt.Errorf("UnknownTimeout is %v: it must not be negative", o.UnknownTimeout)
 	case o.MaxUnknown < 0:
 		return fmt.Errorf("MaxUnknown is %d: it must not be negative", o.MaxUnknown)
+	case o.RemovalDelay < 0:
+		return fmt.Errorf("RemovalDelay is %v: it must not be negative", o.RemovalDelay)
+	case o.ListenerDrain < 0:
+		return fmt.Errorf("ListenerDrain is %v: it must not be negative", o.ListenerDrain)
+	case o.MaxInitialSyncs < 0:
+		return fmt.Errorf("MaxInitialSyncs is %d: it must not be negative", o.MaxInitialSyncs)
 	}
 	return nil
 }
@@ -74,21 +99,21 @@ func (o Options) validate() error {
 // Server serves the snapshots of a store. Make one with New, register it on any
 // number of grpc servers, and call Run. All methods are safe for concurrent use.
 type Server struct {
-	options   Options
-	registry  *ready.Registry
-	store     *cache.Store
-	snapshots cachev3.SnapshotCache // what go-control-plane serves, by node group
-	xds       serverv3.Server
-	health    *healthServer
-	stop      context.CancelFunc // ends every stream
+	options  Options
+	registry *ready.Registry
+	store    *cache.Store
+	health   *healthServer
+	metrics  *metrics
+	stop     func()
+	stopped  <-chan struct{} // ends every stream
 
 	unknown unknownGroups
-	proxies proxies
+	groups  groups
+	streams streams
+	names   *nameTable
+	pace    pacer
 
-	mu sync.Mutex // guards both below
-	// published is the version of each group that was handed to snapshots last.
-	published map[string]cache.Version
-	newest    time.Time // when the last of them was
+	newest atomic.Int64 // when the newest snapshot became an edition, in Unix milliseconds; 0: never
 }
 
 // New returns a server of store's snapshots whose health follows registry (nil:
@@ -101,42 +126,17 @@ func New(registry *ready.Registry, store *cache.Store, options Options) (*Server
 	if err := options.validate(); err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{
+	stopped := make(chan struct{})
+	return &Server{
 		options: options, registry: registry, store: store,
-		// Not its ads mode: that never answers a request whose names do not
-		// cover the whole snapshot.
-		snapshots: cachev3.NewSnapshotCache(false, nodeGroup(options.Group), nil),
-		health:    newHealthServer(),
-		stop:      stop,
-		published: map[string]cache.Version{},
-	}
-	s.unknown = unknownGroups{store: store, max: options.MaxUnknown, timeout: options.UnknownTimeout}
-	s.proxies = proxies{streams: map[streamKey]*stream{}}
-	s.xds = serverv3.NewServer(ctx, s.snapshots, callbacks{s})
-	return s, nil
-}
-
-// nodeGroup makes a group function a NodeHash.
-type nodeGroup func(*corev3.Node) string
-
-// ID implements cachev3.NodeHash.
-func (g nodeGroup) ID(node *corev3.Node) string { return g(node) }
-
-// Register adds ADS, the per-type xDS services and grpc.health.v1, which says
-// NOT_SERVING from the first moment until the registry is ready.
-func (s *Server) Register(r grpc.ServiceRegistrar) {
-	discovery.RegisterAggregatedDiscoveryServiceServer(r, s.xds)
-	clusterservice.RegisterClusterDiscoveryServiceServer(r, s.xds)
-	endpointservice.RegisterEndpointDiscoveryServiceServer(r, s.xds)
-	listenerservice.RegisterListenerDiscoveryServiceServer(r, s.xds)
-	routeservice.RegisterRouteDiscoveryServiceServer(r, s.xds)
-	routeservice.RegisterScopedRoutesDiscoveryServiceServer(r, s.xds)
-	routeservice.RegisterVirtualHostDiscoveryServiceServer(r, s.xds)
-	secretservice.RegisterSecretDiscoveryServiceServer(r, s.xds)
-	runtimeservice.RegisterRuntimeDiscoveryServiceServer(r, s.xds)
-	extensionservice.RegisterExtensionConfigDiscoveryServiceServer(r, s.xds)
-	s.RegisterHealth(r)
+		health:  newHealthServer(),
+		metrics: newMetrics(),
+		stop:    sync.OnceFunc(func() { close(stopped) }),
+		stopped: stopped,
+		unknown: unknownGroups{store: store, max: options.MaxUnknown, timeout: options.UnknownTimeout},
+		names:   newNameTable(),
+		pace:    pacer{free: options.MaxInitialSyncs},
+	}, nil
 }
 
 // RegisterHealth adds grpc.health.v1 alone, for a server beside the one that
@@ -150,11 +150,10 @@ func (s *Server) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	defer following.Wait()
 	following.Go(func() { s.health.follow(ctx, s.registry) })
+	known := map[string]bool{}
 	for {
 		changed := s.store.Changed()
-		if err := s.publish(ctx); err != nil {
-			return err
-		}
+		known = s.publish(known)
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -163,43 +162,125 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 }
 
-// publish hands the groups whose snapshot is new to go-control-plane, and takes
-// away those that the store has dropped.
-func (s *Server) publish(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	current := map[string]bool{}
-	for _, group := range s.store.Groups() {
-		snapshot, ok := s.store.Get(group)
-		if !ok {
-			continue // dropped since Groups
-		}
-		current[group] = true
-		if last, ok := s.published[group]; ok && last == snapshot.ContentVersion() {
-			continue
-		}
-		if err := s.snapshots.SetSnapshot(ctx, group, snapshot.ToGoControlPlane()); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("publishing node group %q: %w", group, err)
-		}
-		s.published[group], s.newest = snapshot.ContentVersion(), time.Now()
-		s.options.Logger.Debug("snapshot published", "group", group, "version", snapshot.ContentVersion().String())
+// publish makes the newest snapshot of each group its edition, and returns the
+// groups that the store knows.
+func (s *Server) publish(before map[string]bool) map[string]bool {
+	known := map[string]bool{}
+	for _, name := range s.store.Groups() {
+		known[name] = true
+		s.refresh(name)
 	}
-	for group := range s.published {
-		if !current[group] {
-			s.snapshots.ClearSnapshot(group)
-			delete(s.published, group)
-			s.options.Logger.Info("node group dropped", "group", group)
+	for name := range before {
+		if !known[name] {
+			s.options.Logger.Info("node group dropped", "group", name)
 		}
 	}
-	return nil
+	return known
 }
 
-// publishedAt is when the newest snapshot was published, in Unix seconds.
-func (s *Server) publishedAt() float64 {
+// refresh makes the newest snapshot of a group its edition, if it is not yet.
+func (s *Server) refresh(name string) *group {
+	group := s.groups.get(name)
+	snapshot, ok := s.store.Get(name)
+	if ok && group.refresh(snapshot, time.Now()) {
+		s.newest.Store(time.Now().UnixMilli())
+		s.options.Logger.Debug("snapshot published", "group", name, "version", snapshot.ContentVersion().String())
+	}
+	return group
+}
+
+// streams are the streams that are open.
+type streams struct {
+	mu   sync.Mutex // guards open
+	open map[*stream]struct{}
+}
+
+func (s *streams) add(one *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.newest.IsZero() {
-		return 0
+	if s.open == nil {
+		s.open = map[*stream]struct{}{}
 	}
-	return float64(s.newest.UnixMilli()) / 1e3
+	s.open[one] = struct{}{}
+}
+
+func (s *streams) remove(one *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, one)
+}
+
+func (s *streams) all() []*stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.open))
+}
+
+// Proxies returns the connected streams, sorted by node, address and transport.
+func (s *Server) Proxies() []Proxy {
+	now := time.Now()
+	var list []Proxy
+	for _, one := range s.streams.all() {
+		list = append(list, one.status(now))
+	}
+	slices.SortFunc(list, func(a, b Proxy) int {
+		return cmp.Or(cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.Address, b.Address),
+			cmp.Compare(a.Transport, b.Transport), a.Since.Compare(b.Since))
+	})
+	return list
+}
+
+// status returns the state of the stream.
+func (s *stream) status(now time.Time) Proxy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.proxy
+	if s.machine == nil {
+		return p
+	}
+	p.Waits = s.machine.Waits()
+	if !s.behind.IsZero() {
+		p.Lag = now.Sub(s.behind)
+	}
+	for _, t := range s.machine.Types() {
+		p.Types = append(p.Types, TypeState{
+			TypeURL: t.TypeURL, State: stateOf(t), Version: t.Version, Updated: t.Updated,
+			NACK: t.Message, Rejected: t.Rejected,
+		})
+	}
+	return p
+}
+
+func stateOf(t publish.TypeState) State {
+	switch {
+	case len(t.Rejected) > 0:
+		return Failed
+	case !t.Answered:
+		return NotSent
+	case !t.Current:
+		return Stale
+	}
+	return Synced
+}
+
+// report tells people of an event.
+func (s *Server) report(one *stream, e publish.Event) {
+	s.metrics.event(e)
+	logger := s.options.Logger.With("node", one.proxy.NodeID, "group", one.proxy.Group, "type", cache.Kind(e.TypeURL))
+	switch e.Kind {
+	case publish.Rejected:
+		logger.Warn("proxy rejected", "names", e.Names, "error", e.Message)
+	case publish.DeadlinePassed:
+		logger.Warn("switch does not wait longer", "names", e.Names, "cause", string(e.Cause), "for", e.Message)
+	case publish.UnknownVersion:
+		logger.Info("proxy came with an unknown version: it gets all of the type, in plain order", "version", e.Message)
+	case publish.Resumed:
+		logger.Debug("proxy resumed", "result", e.Result)
+	}
+}
+
+// refuse returns the status of a request that is refused, and counts it.
+func (s *Server) refuse(reason string, code codes.Code, format string, values ...any) error {
+	s.metrics.refused.WithLabelValues(reason).Inc()
+	return status.Errorf(code, "xdsready: "+format, values...)
 }

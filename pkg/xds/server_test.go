@@ -10,9 +10,7 @@ import (
 	clusterservice "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/xds"
@@ -30,6 +28,8 @@ func TestNewNamesTheBadOption(t *testing.T) {
 		{"no store", nil, xds.Options{}, "store is nil"},
 		{"negative timeout", &cache.Store{}, xds.Options{UnknownTimeout: -time.Second}, "UnknownTimeout is -1s"},
 		{"negative bound", &cache.Store{}, xds.Options{MaxUnknown: -1}, "MaxUnknown is -1"},
+		{"negative delay", &cache.Store{}, xds.Options{RemovalDelay: -time.Second}, "RemovalDelay is -1s"},
+		{"negative drain", &cache.Store{}, xds.Options{ListenerDrain: -time.Second}, "ListenerDrain is -1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := xds.New(nil, test.store, test.o); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -153,63 +153,4 @@ func TestRunEndsEveryStream(t *testing.T) {
 	if got, err := stream.Recv(); err == nil {
 		t.Errorf("Recv after Run: got %v, want the stream's end", got)
 	}
-}
-
-func TestProxies(t *testing.T) {
-	r := newRig(t, nil, xds.Options{})
-	r.set(t, xds.AllGroup, edsCluster("a"), loadAssignment("a"))
-	stream := r.sotw(testContext(t), t)
-	send(t, stream, &discovery.DiscoveryRequest{Node: node("envoy-1", ""), TypeUrl: resourcev3.ClusterType})
-	first := receive(t, stream)
-	types := func() []xds.TypeState {
-		proxies := r.server.Proxies()
-		if len(proxies) != 1 {
-			return nil
-		}
-		p := proxies[0]
-		if p.NodeID != "envoy-1" || p.Group != xds.AllGroup || p.Transport != xds.SotW || p.Address == "" {
-			t.Fatalf("proxy = %+v", p)
-		}
-		return p.Types
-	}
-	want := []xds.TypeState{{TypeURL: resourcev3.ClusterType, Sent: first.GetVersionInfo()}}
-	if diff := cmp.Diff(want, types()); diff != "" {
-		t.Errorf("after the response (-want +got):\n%s", diff)
-	}
-
-	send(t, stream, ack(first))
-	want[0].Acked = first.GetVersionInfo()
-	eventually(t, "the ACK", func() bool { return cmp.Equal(want, types()) })
-	if !r.server.Proxies()[0].Converged() {
-		t.Error("after the ACK: not converged")
-	}
-
-	r.set(t, xds.AllGroup, edsCluster("b"), loadAssignment("b"))
-	second := receive(t, stream)
-	rejection := ack(second)
-	rejection.VersionInfo, rejection.ErrorDetail = first.GetVersionInfo(), status.New(codes.InvalidArgument, "no b").Proto()
-	send(t, stream, rejection)
-	want[0].Sent, want[0].NACK = second.GetVersionInfo(), "no b"
-	eventually(t, "the NACK", func() bool { return cmp.Equal(want, types()) })
-	if r.server.Proxies()[0].Converged() {
-		t.Error("after the NACK: converged")
-	}
-
-	if err := stream.CloseSend(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the stream's end", func() bool { return len(r.server.Proxies()) == 0 })
-}
-
-func TestProxiesOfDelta(t *testing.T) {
-	r := newRig(t, nil, xds.Options{})
-	r.set(t, xds.AllGroup, edsCluster("a"))
-	stream := r.delta(testContext(t), t)
-	sendDelta(t, stream, &discovery.DeltaDiscoveryRequest{Node: node("envoy-1", ""), TypeUrl: resourcev3.ClusterType})
-	got := receiveDelta(t, stream)
-	sendDelta(t, stream, &discovery.DeltaDiscoveryRequest{TypeUrl: resourcev3.ClusterType, ResponseNonce: got.GetNonce()})
-	eventually(t, "the ACK", func() bool {
-		proxies := r.server.Proxies()
-		return len(proxies) == 1 && proxies[0].Transport == xds.Delta && proxies[0].Converged()
-	})
 }

@@ -66,7 +66,7 @@ func likeEnvoy() *discoveryv3.DiscoveryRequest {
 // shared and not counted in.
 func memoryPerStream(kind string, streams, connections int, first *discoveryv3.DiscoveryRequest) subject {
 	return func(ctx context.Context) (numbers []float64, err error) {
-		server, err := startServer(ctx, kind)
+		server, err := startServer(ctx, serverArgument, kind)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,8 @@
 // Command bench measures how fast and how small xdsready is, in pairs with its
 // peers in the same run:
 //
-//	make bench                                      everything, in 1 to 2 minutes
+//	make bench                                      everything but scale/, in about 5 minutes
+//	make bench-docs                                 fanout/, idle/ and scale/, into docs/performance.md
 //	go run ./test/bench --list                      the rows, measuring nothing
 //	go run ./test/bench --only '^(gate|readyz)/'    rows whose names match
 //	go run ./test/bench --output json > bench.json
@@ -16,6 +17,9 @@
 //	readyz/    the handler of /readyz, called in process
 //	opening/   from the last signal to the first held stream, over loopback TCP
 //	held/      memory of a held stream, in a server process of its own (Linux)
+//	fanout/    1,000 proxies in a process of their own load a server in another (Linux)
+//	idle/      memory of a proxy that has all its config (Linux)
+//	scale/     cost against the number of proxies and of resources (Linux)
 //
 // The table goes to standard output, progress to standard error. Exit codes: 0
 // all targets are met, 1 a target is missed, 2 a flag is wrong or something
@@ -55,8 +59,8 @@ func main() {
 // bench runs the program and returns its exit code.
 func bench(ctx context.Context, s scale, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	missed, err := 0, error(nil)
-	if len(args) > 0 && args[0] == serverArgument {
-		err = serveProcess(ctx, args[1:], stdin, stdout)
+	if len(args) > 0 && roles[args[0]] != nil {
+		err = runRole(ctx, args, stdin, stdout)
 	} else {
 		missed, err = measure(ctx, s, args, stdout, stderr)
 	}
@@ -81,22 +85,37 @@ func measure(ctx context.Context, s scale, args []string, stdout, stderr io.Writ
 	if o.list {
 		return 0, writeList(stdout)
 	}
+	if o.proxies > 0 {
+		s.proxies = o.proxies
+	}
 	rows, err := run(ctx, newProgress(stderr), s, o.only)
 	if err != nil {
 		return 0, err
 	}
 	r := newReport(rows)
+	if o.docs != "" {
+		if err := r.writeDocs(o.docs); err != nil {
+			return 0, fmt.Errorf("--docs: %w", err)
+		}
+	}
 	if o.json {
 		return r.Missed, r.writeJSON(stdout)
 	}
 	return r.Missed, r.writeTable(stdout)
 }
 
+// usual is what is measured unless rows are named: all but scale/, which takes
+// minutes and has no targets.
+const usual = "^(gate|readyz|opening|held|fanout|idle)/"
+
 // options are the program's flags.
 type options struct {
 	only *regexp.Regexp
 	json bool
 	list bool
+	// proxies is how many connect in the rows fanout/; 0: as many as usual.
+	proxies int
+	docs    string // directory of the page whose tables are measured; empty: none is written
 }
 
 // parseOptions returns flag.ErrHelp when it was asked for help, which it then
@@ -104,12 +123,14 @@ type options struct {
 func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors are written by the caller, once
-	only := flags.String("only", "", "measure the rows whose names match this `regexp`")
+	only := flags.String("only", usual, "measure the rows whose names match this `regexp`")
 	output := flags.String("output", "table", "table or json")
 	flags.BoolVar(&o.list, "list", false, "write the names of the rows and measure nothing")
+	flags.StringVar(&o.docs, "docs", "", "write the tables and plots of performance.md in this `directory` as well")
+	flags.IntVar(&o.proxies, "proxies", 0, "how many proxies connect in the rows fanout/ (0: 1,000)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(stderr, "usage: bench [--only REGEXP] [--output table|json] [--list]")
+			fmt.Fprintln(stderr, "usage: bench [--only REGEXP] [--proxies N] [--output table|json] [--docs DIRECTORY] [--list]")
 			flags.SetOutput(stderr)
 			flags.PrintDefaults()
 		}
@@ -117,6 +138,9 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	}
 	if flags.NArg() > 0 {
 		return options{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	if o.proxies < 0 {
+		return options{}, fmt.Errorf("--proxies: %d is less than 1", o.proxies)
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return options{}, fmt.Errorf("--only: %w", err)

@@ -155,6 +155,34 @@ func TestTargets(t *testing.T) {
 		"opening/handler-100ms":   "≤ 1 ms",
 		"held/memory":             "≤ 1.2x",
 		"held/rss":                "≤ 1.2x",
+
+		"fanout/sotw-cpu":              "≤ 1.25x",
+		"fanout/sotw-cpu-shared":       "≤ 1x",
+		"fanout/sotw-cpu-stock":        "≤ 0.125x",
+		"fanout/sotw-rss":              "≤ 1.5x",
+		"fanout/sotw-change-time":      "≤ 1.25x",
+		"fanout/sotw-change-resources": "≤ 1x",
+		"fanout/sotw-resume-bytes":     "≤ 0 B",
+		"fanout/sotw-resume-others":    "≤ 0 proxies",
+		"fanout/sotw-groups-cpu":       "≤ 1.25x",
+		"fanout/sotw-groups-rss":       "≤ 1.5x",
+		"fanout/sotw-lists-cpu":        "≤ 1.25x",
+		"fanout/sotw-lists-rss":        "≤ 1.5x",
+
+		"fanout/delta-cpu":              "≤ 1.25x",
+		"fanout/delta-cpu-shared":       "≤ 1x",
+		"fanout/delta-cpu-stock":        "≤ 0.125x",
+		"fanout/delta-rss":              "≤ 1.5x",
+		"fanout/delta-change-time":      "≤ 1.25x",
+		"fanout/delta-change-resources": "≤ 1x",
+		"fanout/delta-resume-bytes":     "≤ 0 B",
+		"fanout/delta-resume-others":    "≤ 0 proxies",
+		"fanout/delta-groups-cpu":       "≤ 1.25x",
+		"fanout/delta-groups-rss":       "≤ 1.5x",
+		"fanout/delta-lists-cpu":        "≤ 1.25x",
+		"fanout/delta-lists-rss":        "≤ 1.5x",
+
+		"idle/memory": "≤ 1.3x",
 	}
 	got := map[string]string{}
 	for _, b := range suite {

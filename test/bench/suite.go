@@ -21,7 +21,7 @@ type benchmark struct {
 
 // suite is everything that is measured. A new benchmark is a file with its two
 // sides and a line here.
-var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams}
+var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams, fanoutSotW, fanoutDelta, fanoutVariants, idleStreams, fanoutScale}
 
 // scale is how much is measured: less makes the numbers worse, not different.
 type scale struct {
@@ -36,6 +36,12 @@ type scale struct {
 	streams     int // held or idle at a time
 	bigStreams  int // of these, where the first message is as large as Envoy's
 	connections int // that the streams share
+
+	sessions int // of server and client process
+	proxies  int // in a session
+	services int // that a server has
+	changes  int // of one endpoint, in a session
+	shrink   int // divides the sizes of the rows scale/
 }
 
 // full takes a good minute on 2 CPUs.
@@ -43,6 +49,7 @@ var full = scale{
 	loops: 1001, loop: 200 * time.Microsecond, rounds: 5,
 	openings: 300, polledOpenings: 60, checks: 200,
 	streams: 10_000, bigStreams: 1_000, connections: 100,
+	sessions: 3, proxies: 1_000, services: 1_000, changes: 5, shrink: 1,
 }
 
 // run measures every benchmark that has a row whose name matches only, and

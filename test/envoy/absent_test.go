@@ -1,19 +1,9 @@
 package envoy
 
 import (
-	"context"
 	"testing"
 	"time"
 
-	clusterservice "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
-	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
-	serverv3 "github.com/envoyproxy/go-control-plane/pkg/server/v3"
-	"google.golang.org/grpc"
-
-	"github.com/xdsready/xdsready/pkg/cache"
-	"github.com/xdsready/xdsready/pkg/xds"
 	"github.com/xdsready/xdsready/pkg/xds/admission"
 )
 
@@ -41,36 +31,13 @@ func TestAbsentLoadAssignment(t *testing.T) {
 	}
 	t.Run("go-control-plane", func(t *testing.T) {
 		t.Parallel()
-		envoy := startEnvoy(t, bootstrap(t, "--xds-address", startStock(t, resources), "--transport", "sotw"), "all")
+		stock := startStock(t, false)
+		stock.publish(t, resources)
+		envoy := startEnvoy(t, bootstrap(t, "--xds-address", stock.address, "--transport", "sotw"), "all")
 		took := eventually(t, "traffic through Envoy", envoy.serves)
 		t.Logf("go-control-plane, sotw: traffic %v after Envoy's start", took.Round(time.Millisecond))
 		if took < 10*time.Second {
 			t.Errorf("traffic %v after Envoy's start: the placeholder is not needed any more", took)
 		}
 	})
-}
-
-// startStock serves the resources with go-control-plane's server and cache,
-// without a gate or placeholders.
-func startStock(t *testing.T, resources []cache.Resource) string {
-	t.Helper()
-	byType := map[string][]types.Resource{}
-	for _, r := range resources {
-		byType[r.TypeURL()] = append(byType[r.TypeURL()], r.Message())
-	}
-	snapshot, err := cachev3.NewSnapshot("1", byType)
-	if err != nil {
-		t.Fatal(err)
-	}
-	snapshots := cachev3.NewSnapshotCache(false, anyNode{}, nil)
-	if err := snapshots.SetSnapshot(t.Context(), xds.AllGroup, snapshot); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
-	stock := serverv3.NewServer(ctx, snapshots, nil)
-	server := grpc.NewServer()
-	discovery.RegisterAggregatedDiscoveryServiceServer(server, stock)
-	clusterservice.RegisterClusterDiscoveryServiceServer(server, stock)
-	return serve(t, server, nil, false)
 }

@@ -99,7 +99,7 @@ func TestSIGTERM(t *testing.T) {
 // returns how many were sent and how many failed.
 func steadyTraffic(t *testing.T, envoy *proxy) (stop func() (requests, failed int64)) {
 	t.Helper()
-	url := "http://" + envoy.listener("http") + "/"
+	url := "http://" + envoy.listener() + "/"
 	var sent, failed atomic.Int64
 	var running sync.WaitGroup
 	ended := make(chan struct{})

@@ -34,7 +34,7 @@ func TestKeptOut(t *testing.T) {
 				never(t, "the gate opens or Envoy's /ready says 200", pendingFor, func() bool {
 					return readyz(p) != http.StatusServiceUnavailable || envoy.ready()
 				})
-				if address := envoy.listener("http"); address != "" {
+				if address := envoy.listener(); address != "" {
 					t.Errorf("Envoy listens on %s while a tier is pending", address)
 				}
 				if refused := strings.Contains(envoy.output(), "informers: endpointslices pending"); refused != (test.mode == admission.Refuse) {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,17 +40,18 @@ func bootstrap(t *testing.T, flags ...string) string {
 	return string(out)
 }
 
-// startEnvoy runs an Envoy whose node cluster is group.
-func startEnvoy(t *testing.T, bootstrap, group string) *proxy {
+// startEnvoy runs an Envoy whose node cluster is group, with more flags of its own.
+func startEnvoy(t *testing.T, bootstrap, group string, flags ...string) *proxy {
 	t.Helper()
 	dir := t.TempDir()
 	config, address := filepath.Join(dir, "bootstrap.yaml"), filepath.Join(dir, "admin")
 	if err := os.WriteFile(config, []byte(bootstrap), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{process: start(t, "envoy", envoyPath, "--config-path", config, "--admin-address-path", address,
+	flags = append([]string{"--config-path", config, "--admin-address-path", address,
 		"--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning",
-		"--service-node", "envoy-of-"+group, "--service-cluster", group)}
+		"--service-node", "envoy-of-" + group, "--service-cluster", group}, flags...)
+	p := &proxy{process: start(t, "envoy", envoyPath, flags...)}
 	eventually(t, "Envoy's admin address", func() bool {
 		select {
 		case <-p.ended:
@@ -63,8 +66,8 @@ func startEnvoy(t *testing.T, bootstrap, group string) *proxy {
 }
 
 // get asks a URL and returns the status code and body; 0 if nobody answers.
-func get(url string) (code int, body string) {
-	response, err := client.Get(url)
+func get(from string) (code int, body string) {
+	response, err := client.Get(from)
 	if err != nil {
 		return 0, ""
 	}
@@ -82,9 +85,17 @@ func (p *proxy) ready() bool {
 	return code == http.StatusOK
 }
 
-// listener returns the address of the listener of that name, which took any
-// free port; empty while there is none.
-func (p *proxy) listener(name string) string {
+// stat returns one of Envoy's counters or gauges as text; empty if it has none
+// of that name.
+func (p *proxy) stat(name string) string {
+	_, body := get("http://" + p.admin + "/stats?filter=" + url.QueryEscape("^"+regexp.QuoteMeta(name)+"$"))
+	_, value, _ := strings.Cut(strings.TrimSpace(body), ": ")
+	return value
+}
+
+// listener returns the address of the listener "http", which took any free
+// port; empty while there is none.
+func (p *proxy) listener() string {
 	_, body := get("http://" + p.admin + "/listeners?format=json")
 	var listeners struct {
 		Statuses []struct {
@@ -101,7 +112,7 @@ func (p *proxy) listener(name string) string {
 		return ""
 	}
 	for _, l := range listeners.Statuses {
-		if l.Name == name {
+		if l.Name == "http" {
 			return fmt.Sprintf("%s:%d", l.Address.Socket.Address, l.Address.Socket.Port)
 		}
 	}
@@ -117,7 +128,7 @@ func (p *proxy) serves() bool {
 
 // request sends one request through the listener "http".
 func (p *proxy) request() (code int, body string) {
-	address := p.listener("http")
+	address := p.listener()
 	if address == "" {
 		return 0, ""
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // types of the listener below
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -18,14 +19,35 @@ import (
 
 const backendSays = "hello from the backend"
 
-// startBackend returns the address of an HTTP server behind the Envoys.
+// startBackend returns the address of an HTTP server behind the Envoys. Its
+// answers bear that address in the header "backend"; those to /stream take
+// 200 ms.
 func startBackend(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("backend", fmt.Sprint(r.Context().Value(http.LocalAddrContextKey)))
 		_, _ = fmt.Fprintln(w, backendSays) // an error means that the client has gone
+		if r.URL.Path == "/stream" {
+			stream(w, r)
+		}
 	}))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// stream goes on answering for 200 ms.
+func stream(w http.ResponseWriter, r *http.Request) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range 10 {
+		_ = http.NewResponseController(w).Flush() // an error means that the client has gone
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			return
+		}
+		_, _ = fmt.Fprintln(w, backendSays)
+	}
 }
 
 // listeners has one listener "http" on any free port, and its route table "main".

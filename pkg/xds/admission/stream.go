@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/xdsready/xdsready/pkg/xds/internal/redact"
 )
 
 // stream is a gated stream that was admitted: it checks who the proxy is and
@@ -133,7 +135,7 @@ func (s *stream) observeRequest(r request) {
 	if r.rejected {
 		m.nack(r.resource)
 		s.admission.options.Logger.LogAttrs(context.Background(), slog.LevelWarn, "proxy rejected a response",
-			slog.String("node", s.node.ID), slog.String("type", r.resource.String()), slog.String("error", r.rejection))
+			slog.String("node", s.node.ID), slog.String("type", r.resource.String()), slog.String("error", redact.Rejection(r.rejection)))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,6 +30,8 @@ type Options struct {
 
 	NodeGroup      string        // empty: all
 	GroupRetention time.Duration // 0: a group is dropped as soon as it disappears
+	RemovalDelay   time.Duration // 0: 15 s
+	ListenerDrain  time.Duration // 0: 10 min
 	StartDeadline  time.Duration // 0: 5 min
 	DrainDelay     time.Duration // 0: none
 
@@ -80,6 +82,7 @@ func (o *Options) checkNumbers() error {
 	for flag, value := range map[string]int64{
 		"--hold-timeout": int64(o.HoldTimeout), "--max-held": int64(o.MaxHeld),
 		"--group-retention": int64(o.GroupRetention), "--drain-delay": int64(o.DrainDelay),
+		"--removal-delay": int64(o.RemovalDelay), "--listener-drain": int64(o.ListenerDrain),
 	} {
 		if value < 0 {
 			return fmt.Errorf("%s must not be negative", flag)

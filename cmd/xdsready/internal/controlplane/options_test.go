@@ -25,6 +25,8 @@ func TestBadOptionsNameTheirFlag(t *testing.T) {
 		{"unknown node group", func(o *Options) { o.NodeGroup = "zone" }, `--node-group: unknown grouping "zone"`},
 		{"unknown admission", func(o *Options) { o.Admission = "maybe" }, `--admission: unknown admission mode "maybe"`},
 		{"negative time", func(o *Options) { o.DrainDelay = -time.Second }, "--drain-delay must not be negative"},
+		{"negative delay of removals", func(o *Options) { o.RemovalDelay = -1 }, "--removal-delay must not be negative"},
+		{"negative drain of listeners", func(o *Options) { o.ListenerDrain = -1 }, "--listener-drain must not be negative"},
 		{"negative number", func(o *Options) { o.MaxHeld = -1 }, "--max-held must not be negative"},
 		{"certificate without a key", func(o *Options) { o.TLSCert = "a" }, "--tls-cert and --tls-key belong together"},
 		{"client CA without a certificate", func(o *Options) { o.TLSClientCA = "a" }, "--tls-client-ca needs --tls-cert"},

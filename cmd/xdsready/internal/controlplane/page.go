@@ -7,7 +7,6 @@ import (
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/statuspage"
 	"github.com/xdsready/xdsready/pkg/cache"
-	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 // page is what the status page shows now. Its parts are read one after the
@@ -25,7 +24,7 @@ func (p *Plane) page() statuspage.Page {
 		}
 	}
 	for _, proxy := range p.server.Proxies() {
-		page.Proxies = append(page.Proxies, proxyView(proxy))
+		page.Proxies = append(page.Proxies, statuspage.ProxyOf(proxy))
 	}
 	return page
 }
@@ -50,18 +49,6 @@ func texts[T fmt.Stringer](list []T) []string {
 		all = append(all, x.String())
 	}
 	return all
-}
-
-func proxyView(p xds.Proxy) statuspage.Proxy {
-	view := statuspage.Proxy{
-		Node: p.NodeID, Group: p.Group, Address: p.Address, Transport: string(p.Transport), Since: p.Since,
-	}
-	for _, t := range p.Types {
-		view.Types = append(view.Types, statuspage.Type{
-			Type: cache.Kind(t.TypeURL), Version: t.Sent, Acked: t.Sent != "" && t.Acked == t.Sent, NACK: t.NACK,
-		})
-	}
-	return view
 }
 
 // contents knows since when each node group has had its content.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/statuspage"
 	"github.com/xdsready/xdsready/pkg/cache"
-	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 // The page has the group with its counts and what is absent from it, and the
@@ -40,24 +39,6 @@ func TestPage(t *testing.T) {
 	uptime := cmp.FilterPath(func(path cmp.Path) bool { return path.Last().String() == ".Uptime" }, cmp.Ignore())
 	if diff := cmp.Diff(want, got, ignore, uptime); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)
-	}
-}
-
-func TestProxyView(t *testing.T) {
-	const clusters, listeners = "type.googleapis.com/envoy.config.cluster.v3.Cluster", "type.googleapis.com/envoy.config.listener.v3.Listener"
-	since := time.Now()
-	got := proxyView(xds.Proxy{NodeID: "n", Group: "g", Address: "a:1", Transport: xds.Delta, Since: since, Types: []xds.TypeState{
-		{TypeURL: clusters, Sent: "2", Acked: "2"},
-		{TypeURL: listeners, Sent: "2", Acked: "1", NACK: "no"},
-		{TypeURL: listeners},
-	}})
-	want := statuspage.Proxy{Node: "n", Group: "g", Address: "a:1", Transport: "delta", Since: since, Types: []statuspage.Type{
-		{Type: "cluster", Version: "2", Acked: true},
-		{Type: "listener", Version: "2", NACK: "no"},
-		{Type: "listener"},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("proxyView (-want +got):\n%s", diff)
 	}
 }
 

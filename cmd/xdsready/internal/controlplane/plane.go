@@ -109,7 +109,8 @@ func (p *Plane) addServers(parsed parsed) error {
 	}
 	p.server, err = xds.New(p.registry, p.store, xds.Options{
 		Group:          func(n *corev3.Node) string { return group(n.GetId(), n.GetCluster()) },
-		UnknownTimeout: p.options.HoldTimeout, MaxUnknown: p.options.MaxHeld, Logger: p.options.Logger,
+		UnknownTimeout: p.options.HoldTimeout, MaxUnknown: p.options.MaxHeld,
+		RemovalDelay: p.options.RemovalDelay, ListenerDrain: p.options.ListenerDrain, Logger: p.options.Logger,
 	})
 	if err != nil {
 		return err
@@ -125,8 +126,7 @@ func (p *Plane) addServers(parsed parsed) error {
 	}
 	p.metrics.MustRegister(p.admission, p.server, p.faults, p.builder.seconds,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p.xdsServer = newXDSServer(p.admission, tlsConfig)
-	p.server.Register(p.xdsServer)
+	p.xdsServer = newXDSServer(p.server, p.admission, tlsConfig)
 	p.httpServer = p.newHTTPServer()
 	if p.options.AdminAddress != "" {
 		p.adminServer = newAdminServer(p.xdsServer, p.server)

@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
@@ -19,30 +19,39 @@ import (
 )
 
 // newXDSServer returns the server that proxies connect to.
-func newXDSServer(admitted *admission.Admission, config *tls.Config) *grpc.Server {
-	options := append(admitted.ServerOptions(),
-		// One connection carries a stream per cluster where a proxy does not
-		// use ADS.
-		grpc.MaxConcurrentStreams(100_000),
-		// A proxy that has vanished without a word is noticed after 40 s. The
-		// proxies of `xdsready bootstrap` ask as often themselves.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-	)
+func newXDSServer(server *xds.Server, admitted *admission.Admission, config *tls.Config) *grpc.Server {
+	options := append(admitted.ServerOptions(), server.GRPCOptions()...)
+	// One connection carries a stream per cluster where a proxy does not use ADS.
+	options = append(options, grpc.MaxConcurrentStreams(100_000))
 	if config != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
-	return grpc.NewServer(options...)
+	xdsServer := grpc.NewServer(options...)
+	server.Register(xdsServer)
+	return xdsServer
 }
 
-// newAdminServer returns the server for people on this machine: reflection of
-// the xDS server's services, and its health.
+// newAdminServer returns the server for people on this machine: CSDS, health,
+// and reflection of these and of the xDS server's services.
 func newAdminServer(xdsServer *grpc.Server, server *xds.Server) *grpc.Server {
 	admin := grpc.NewServer()
 	server.RegisterHealth(admin)
-	reflected := reflection.NewServerV1(reflection.ServerOptions{Services: xdsServer})
+	server.RegisterCSDS(admin)
+	reflected := reflection.NewServerV1(reflection.ServerOptions{Services: services{xdsServer, admin}})
 	reflectionv1.RegisterServerReflectionServer(admin, reflected)
 	return admin
+}
+
+// services are those of several servers.
+type services []*grpc.Server
+
+// GetServiceInfo implements reflection.ServiceInfoProvider.
+func (s services) GetServiceInfo() map[string]grpc.ServiceInfo {
+	all := map[string]grpc.ServiceInfo{}
+	for _, server := range s {
+		maps.Copy(all, server.GetServiceInfo())
+	}
+	return all
 }
 
 // newHTTPServer returns the server for the kubelet, Prometheus and people.

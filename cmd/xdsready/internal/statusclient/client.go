@@ -20,23 +20,57 @@ const timeout = 5 * time.Second
 // maxBody bounds what is read of an answer: that of 100,000 proxies fits.
 const maxBody = 256 << 20
 
-// client asks one address.
+// client asks one program.
 type client struct {
-	base string // URL without a slash at its end
-	http *http.Client
+	base  string // URL without a slash at its end
+	http  *http.Client
+	admin *admin // nil: there is none to ask
+	// adminOptional: its proxies are those of the page if it cannot be asked.
+	adminOptional bool
 }
 
-func newClient(o Options) *client {
+func newClient(o Options) (*client, error) {
 	base := o.Address
 	if !strings.Contains(base, "://") {
 		base = "http://" + base
 	}
-	return &client{strings.TrimSuffix(base, "/"), &http.Client{Timeout: timeout, Transport: o.transport}}
+	c := &client{
+		base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: timeout, Transport: o.transport},
+		adminOptional: o.AdminOptional,
+	}
+	if o.AdminAddress == "" {
+		return c, nil
+	}
+	var err error
+	c.admin, err = newAdmin(o.AdminAddress)
+	return c, err
 }
 
-// ask returns the status page. Of a program that has no such page, but a
-// registry at /readyz, it has the registry's part alone.
+func (c *client) close() {
+	if c.admin != nil {
+		c.admin.close()
+	}
+}
+
+// ask returns the status page, with the proxies that the admin address tells.
 func (c *client) ask(ctx context.Context) (statuspage.Page, error) {
+	page, err := c.page(ctx)
+	if err != nil || c.admin == nil {
+		return page, err
+	}
+	proxies, err := c.admin.proxies(ctx)
+	switch {
+	case err == nil:
+		page.Proxies = proxies
+	case !c.adminOptional:
+		return statuspage.Page{}, err
+	}
+	return page, nil
+}
+
+// page returns the status page. Of a program that has no such page, but a
+// registry at /readyz, it has the registry's part alone.
+func (c *client) page(ctx context.Context) (statuspage.Page, error) {
 	var page statuspage.Page
 	if err := c.get(ctx, "/?format=json", &page); err == nil && page.Status.Phase != "" {
 		return page, nil

@@ -20,10 +20,17 @@ const clearScreen = "\x1b[H\x1b[2J"
 
 // Options say whom to ask and how to print.
 type Options struct {
-	Address string    // required: host:port or a URL
-	Out     io.Writer // required
-	JSON    bool      // print JSON, else text
-	Color   bool      // paint the states in text
+	Address string // required: host:port of the HTTP server, or a URL
+	// AdminAddress is the host:port to ask for the proxies, by CSDS. Empty: the
+	// proxies are those of the status page, if the program has one.
+	AdminAddress string
+	// AdminOptional makes the proxies those of the status page as well where the
+	// admin address cannot be asked.
+	AdminOptional bool
+
+	Out   io.Writer // required
+	JSON  bool      // print JSON, else text
+	Color bool      // paint the states in text
 	// Screen says that Out is a terminal, where a watch draws the text anew each
 	// second. Elsewhere, and as JSON, it prints what differs from the answer
 	// before in more than times.
@@ -35,7 +42,12 @@ type Options struct {
 // Run asks once and prints the answer. It returns whether the program is ready,
 // or why that could not be found out.
 func Run(ctx context.Context, o Options) (isReady bool, err error) {
-	page, err := newClient(o).ask(ctx)
+	client, err := newClient(o)
+	if err != nil {
+		return false, err
+	}
+	defer client.close()
+	page, err := client.ask(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -45,7 +57,11 @@ func Run(ctx context.Context, o Options) (isReady bool, err error) {
 // Watch asks every second until ctx ends, whatever the answers are. It returns
 // what Run would have returned last.
 func Watch(ctx context.Context, o Options) (isReady bool, err error) {
-	client := newClient(o)
+	client, err := newClient(o)
+	if err != nil {
+		return false, err
+	}
+	defer client.close()
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for last := ""; ; {
@@ -99,6 +115,9 @@ func (o Options) printNext(page statuspage.Page, askErr error) error {
 	return o.print(page)
 }
 
+// someLag stands for every lag: that it grows is no news.
+const someLag = 1e-9
+
 // key is equal for answers that differ in times alone.
 func key(page statuspage.Page, askErr error) string {
 	if askErr != nil {
@@ -112,6 +131,10 @@ func key(page statuspage.Page, askErr error) string {
 		for j := range tier.Checks {
 			tier.Checks[j].Seconds = 0
 		}
+	}
+	page.Proxies = slices.Clone(page.Proxies)
+	for i := range page.Proxies {
+		page.Proxies[i].Lag = min(page.Proxies[i].Lag, someLag)
 	}
 	text, _ := json.Marshal(page) // it has come as JSON
 	return string(text)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 // parse returns the nodes of the HTML form of a page, in order.
@@ -104,8 +105,8 @@ func TestEscaping(t *testing.T) {
 		Faults: []Fault{{Source: evil, Message: evil}},
 		Groups: []Group{{Name: evil, Version: evil, Resources: map[string]int{evil: 1}, Dangling: []string{evil},
 			Placeholders: []string{evil}, Withheld: []string{evil}, Unknowable: []string{evil}}},
-		Proxies: []Proxy{{Node: evil, Group: evil, Address: evil, Transport: evil,
-			Types: []Type{{Type: evil, Version: evil, NACK: evil}}}},
+		Proxies: []Proxy{{Node: evil, Group: evil, Address: evil, Transport: evil, State: evil, Waits: evil,
+			Types: []Type{{Type: evil, State: evil, Version: evil, NACK: evil, Rejected: []string{evil}}}}},
 	}
 	nodes, header := parse(t, page)
 	scripts, shown := 0, 0
@@ -150,11 +151,11 @@ func TestLongLists(t *testing.T) {
 	page := Page{Time: now}
 	for i := range 5 * most {
 		page.Groups = append(page.Groups, Group{Name: fmt.Sprintf("group-%d", i)})
-		page.Proxies = append(page.Proxies, Proxy{Node: fmt.Sprintf("node-%d", i), Types: []Type{{Type: "cluster", Version: version, Acked: true}}})
+		page.Proxies = append(page.Proxies, Proxy{Node: fmt.Sprintf("node-%d", i), State: xds.Synced})
 	}
 	page.Groups[3*most].Dangling = []string{"something"}
-	page.Proxies[3*most].Types[0] = Type{Type: "cluster", Version: version, NACK: "no"}
-	page.Proxies[4*most].Types[0].Acked = false
+	page.Proxies[3*most].Lag = 1
+	page.Proxies[4*most].State = xds.Failed
 	body := ask(page, http.MethodGet, "/", "").Body.String()
 	for text, want := range map[string]int{
 		"<article class=\"group\">": most, "<th scope=\"row\">": most, "200 of 1000 are shown": 2,
@@ -163,5 +164,8 @@ func TestLongLists(t *testing.T) {
 		if got := strings.Count(body, text); got != want {
 			t.Errorf("%q is there %d times, want %d", text, got, want)
 		}
+	}
+	if strings.Index(body, ">node-800<") > strings.Index(body, ">node-600<") {
+		t.Error("one that lags is shown before one that rejects")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -86,17 +87,19 @@ func serving() Page {
 			{Name: "inner", Version: previous, Since: ago(26 * time.Hour), Resources: map[string]int{"cluster": 1}},
 		},
 		Proxies: []Proxy{
-			{Node: "edge-7d9c5-x2x8p", Group: "edge", Address: "10.0.3.17:51724", Transport: "delta", Since: ago(26 * time.Hour), Types: []Type{
-				{Type: "cluster", Version: version, Acked: true}, {Type: "listener", Version: version, Acked: true},
+			{Node: "edge-7d9c5-x2x8p", Group: "edge", Address: "10.0.3.17:51724", Transport: "delta", Since: ago(26 * time.Hour), State: xds.Synced, Types: []Type{
+				{Type: "cluster", State: xds.Synced, Version: version, Updated: ago(73 * time.Second)},
+				{Type: "listener", State: xds.Synced, Version: version, Updated: ago(72 * time.Second)},
 			}},
-			{Node: "edge-7d9c5-zzq4k", Group: "edge", Address: "10.0.3.18:40022", Transport: "delta", Since: ago(2 * time.Hour), Types: []Type{
-				{Type: "cluster", Version: previous, Acked: true},
-				{Type: "listener", Version: version, NACK: "Error adding/updating listener(s) https: cannot bind '0.0.0.0:443': Address already in use"},
+			{Node: "edge-7d9c5-zzq4k", Group: "edge", Address: "10.0.3.18:40022", Transport: "delta", Since: ago(2 * time.Hour), State: xds.Failed, Lag: 74, Types: []Type{
+				{Type: "cluster", State: xds.Synced, Version: previous, Updated: ago(2 * time.Hour)},
+				{Type: "listener", State: xds.Failed, Version: version, Updated: ago(2 * time.Hour), Rejected: []string{"https"}, NACK: "Error adding/updating listener(s) https: cannot bind '0.0.0.0:443': Address already in use"},
 			}},
-			{Node: "inner-0", Group: "inner", Address: "[fd00::5]:33410", Transport: "sotw", Since: ago(400 * time.Millisecond), Types: []Type{
-				{Type: "cluster", Version: previous}, {Type: "listener"},
-			}},
-			{Address: "10.0.9.1:2222", Transport: "sotw", Since: ago(3 * time.Second)},
+			{Node: "inner-0", Group: "inner", Address: "[fd00::5]:33410", Transport: "sotw", Since: ago(400 * time.Millisecond), State: xds.Stale, Lag: 0.4,
+				Waits: `the ACK of cluster "payments"`, Types: []Type{
+					{Type: "cluster", State: xds.Stale}, {Type: "listener", State: xds.NotSent},
+				}},
+			{Address: "10.0.9.1:2222", Transport: "sotw", Since: ago(3 * time.Second), State: xds.NotSent},
 		},
 	}
 }

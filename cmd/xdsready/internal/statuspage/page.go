@@ -45,58 +45,6 @@ type Group struct {
 	Unknowable   []string `json:"unknowable"`   // may need what no resource names
 }
 
-// Proxy is one xDS stream. A proxy that does not use ADS has one for each type.
-type Proxy struct {
-	Node      string    `json:"node"`      // id; empty before its first message
-	Group     string    `json:"group"`     // empty before its first message
-	Address   string    `json:"address"`   // host:port of the peer
-	Transport string    `json:"transport"` // sotw or delta
-	Since     time.Time `json:"since"`     // when the stream was opened
-	Types     []Type    `json:"types"`     // what it subscribes to, by kind
-}
-
-// Type is the state of one resource type on a stream.
-type Type struct {
-	Type    string `json:"type"`           // kind, as "cluster"
-	Version string `json:"version"`        // last sent; empty: nothing yet
-	Acked   bool   `json:"acked"`          // that version has been acknowledged
-	NACK    string `json:"nack,omitempty"` // the proxy's words, if it rejected that version
-}
-
-// Word says what the proxy has made of the version.
-func (t Type) Word() string {
-	switch {
-	case t.Version == "":
-		return "nothing sent"
-	case t.NACK != "":
-		return "rejected"
-	case t.Acked:
-		return "acked"
-	}
-	return "sent"
-}
-
-// ProxyState sums up the types of a proxy.
-type ProxyState string
-
-// The states of a proxy. What counts is the version last sent of each type.
-const (
-	Converged ProxyState = "converged" // all are acknowledged
-	Syncing   ProxyState = "syncing"   // some are not, or there are none yet
-	Rejected  ProxyState = "rejected"  // some are rejected: the last accepted ones stay
-)
-
-// State returns the state of the proxy.
-func (p Proxy) State() ProxyState {
-	switch {
-	case slices.ContainsFunc(p.Types, func(t Type) bool { return t.NACK != "" }):
-		return Rejected
-	case len(p.Types) == 0 || slices.ContainsFunc(p.Types, func(t Type) bool { return !t.Acked }):
-		return Syncing
-	}
-	return Converged
-}
-
 // withLists returns the page with empty lists instead of nil ones, so that its
 // JSON has no null.
 func (p Page) withLists() Page {

@@ -102,27 +102,27 @@ func (w *textWriter) groups(v view) {
 	}
 }
 
+// proxies writes a row for each type of each proxy; the proxy is named once.
 func (w *textWriter) proxies(v view) {
 	if len(v.Proxies) == 0 {
 		return
 	}
-	t := table{{"PROXY", "GROUP", "STATE", "STREAM", "ADDRESS", "TYPE", "VERSION", ""}}
+	t := table{{"PROXY", "GROUP", "TYPE", "STATE", "VERSION", "LAG", "LAST NACK"}}
 	for _, p := range v.Proxies {
-		row := []any{cmp.Or(p.Node, "(has not said)"), cmp.Or(p.Group, "-"), p.State(), p.Transport + ", " + v.Since(p.Since), p.Address}
-		for _, typ := range p.Types {
-			t = append(t, append(row, typ.Type, short(typ.Version), typ.Word()))
-			row = []any{"", "", "", "", ""} // the proxy is named once
-		}
+		name, group, lag := p.Name(), cmp.Or(p.Group, "-"), p.Behind()
 		if len(p.Types) == 0 {
-			t = append(t, row)
+			t = append(t, []any{name, group, "", p.State, "", lag, ""})
+		}
+		for _, typ := range p.Types {
+			rejection := strings.Join(strings.Fields(typ.Rejection()), " ") // it may have several lines
+			t = append(t, []any{name, group, typ.Type, typ.State, short(typ.Version), lag, rejection})
+			name, group, lag = "", "", ""
 		}
 	}
 	w.table(t)
 	for _, p := range v.Proxies {
-		for _, typ := range p.Types {
-			if typ.NACK != "" {
-				w.line("  " + clean(cmp.Or(p.Node, p.Address)+": "+typ.Type+": "+typ.NACK))
-			}
+		if p.Waits != "" {
+			w.line("  " + clean(p.Name()+" waits for "+p.Waits))
 		}
 	}
 }

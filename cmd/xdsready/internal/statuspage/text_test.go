@@ -39,8 +39,8 @@ func TestTextControlCharacters(t *testing.T) {
 		Status: ready.Status{Phase: ready.Starting, Message: evil, Tiers: []ready.TierStatus{{Name: evil, State: evil, Message: evil}}},
 		Faults: []Fault{{Source: evil, Message: evil}},
 		Groups: []Group{{Name: evil, Version: evil, Dangling: []string{evil}}},
-		Proxies: []Proxy{{Node: evil, Group: evil, Address: evil, Transport: evil,
-			Types: []Type{{Type: evil, Version: evil, NACK: evil}}}},
+		Proxies: []Proxy{{Node: evil, Group: evil, Address: evil, Transport: evil, State: evil, Waits: evil,
+			Types: []Type{{Type: evil, State: evil, Version: evil, NACK: evil, Rejected: []string{evil}}}}},
 	}
 	for line := range strings.Lines(page.Text(false)) {
 		if strings.ContainsAny(line, "\x1b\r\t\u009b") || strings.HasPrefix(line, "ready") {

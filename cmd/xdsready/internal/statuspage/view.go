@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 // most is how many entries of a list the page shows; the JSON form has all. A
@@ -34,9 +35,9 @@ var functions = template.FuncMap{
 // mark is a sign that tells states apart without their colours.
 func mark(state any) string {
 	switch state {
-	case ready.Synced, ready.Ready, Converged:
+	case ready.Synced, ready.Ready, xds.Synced:
 		return "✓"
-	case ready.Failed, ready.Degraded, Rejected:
+	case ready.Failed, ready.Degraded, xds.Failed:
 		return "✗"
 	case ready.Skipped, ready.Late:
 		return "–"
@@ -95,11 +96,18 @@ func (v view) FewGroups() []Group {
 	return few(v.Groups, func(g Group) int { return -len(g.Notes()) })
 }
 
-// FewProxies returns the proxies that the page shows: rejected and syncing ones
-// first.
+// FewProxies returns the proxies that the page shows: those that reject
+// something first, then those that lag.
 func (v view) FewProxies() []Proxy {
-	order := map[ProxyState]int{Rejected: 0, Syncing: 1, Converged: 2}
-	return few(v.Proxies, func(p Proxy) int { return order[p.State()] })
+	return few(v.Proxies, func(p Proxy) int {
+		switch {
+		case p.State == xds.Failed:
+			return 0
+		case p.State != xds.Synced || p.Lag > 0:
+			return 1
+		}
+		return 2
+	})
 }
 
 // few returns the list if it is short, and the first of it by rank otherwise.

@@ -12,22 +12,3 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
-
-func TestProxyState(t *testing.T) {
-	acked, sent, rejected := Type{Version: version, Acked: true}, Type{Version: version}, Type{Version: version, NACK: "no"}
-	for _, test := range []struct {
-		name  string
-		types []Type
-		want  ProxyState
-	}{
-		{"no type yet", nil, Syncing},
-		{"all acknowledged", []Type{acked, acked}, Converged},
-		{"one is sent", []Type{acked, sent}, Syncing},
-		{"nothing sent yet", []Type{acked, {}}, Syncing},
-		{"one is rejected", []Type{sent, rejected}, Rejected},
-	} {
-		if got := (Proxy{Types: test.types}).State(); got != test.want {
-			t.Errorf("%s: %s, want %s", test.name, got, test.want)
-		}
-	}
-}

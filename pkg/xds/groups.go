@@ -1,0 +1,140 @@
+package xds
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+// Generations that are remembered to understand the versions that SotW proxies
+// bring along, and what delta proxies hold, after a reconnect.
+const (
+	generationAge   = time.Hour
+	generationBytes = 64 << 20 // per group, of resources that no newer generation has
+)
+
+// edition is a snapshot of a group as its streams get it. It never changes.
+type edition struct {
+	target   *publish.Target
+	since    time.Time
+	replaced chan struct{} // closed when the group has a newer one
+	bodies   [2]sync.Map   // type URL → func() []byte, by form: what is sent whole
+}
+
+// whole returns all resources of a type as the field resources of a response:
+// encoded at the first call, and shared by all proxies of the group.
+func (e *edition) whole(typeURL string, form cache.Form) []byte {
+	body, ok := e.bodies[form].Load(typeURL)
+	if !ok {
+		encode := sync.OnceValue(func() []byte { return cache.Encode(e.target.Snapshot().Resources(typeURL), form) })
+		body, _ = e.bodies[form].LoadOrStore(typeURL, encode)
+	}
+	return body.(func() []byte)()
+}
+
+// generation is a snapshot that a group had before.
+type generation struct {
+	snapshot *cache.Snapshot
+	until    time.Time // when another replaced it
+	bytes    int       // of what it has and the next one has not
+}
+
+// group is a node group that the store knows or has known.
+type group struct {
+	current atomic.Pointer[edition]
+
+	mu   sync.Mutex   // guards past, and is held while current is replaced
+	past []generation // newest first
+}
+
+// refresh makes the snapshot the current edition, unless its content is that
+// already, and reports whether it did.
+func (g *group) refresh(snapshot *cache.Snapshot, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	last := g.current.Load()
+	if last != nil {
+		before := last.target.Snapshot()
+		if before.ContentVersion() == snapshot.ContentVersion() {
+			return false
+		}
+		g.past = append([]generation{{before, now, lost(before, snapshot)}}, g.past...)
+	}
+	g.forgetLocked(now)
+	past := make([]*cache.Snapshot, len(g.past))
+	for i, old := range g.past {
+		past[i] = old.snapshot
+	}
+	g.current.Store(&edition{target: publish.NewTarget(snapshot, past), since: now, replaced: make(chan struct{})})
+	if last != nil {
+		close(last.replaced)
+	}
+	return true
+}
+
+// forgetLocked drops the generations that are too old or too many.
+func (g *group) forgetLocked(now time.Time) {
+	bytes := 0
+	for i, old := range g.past {
+		bytes += old.bytes
+		if bytes > generationBytes || now.Sub(old.until) > generationAge {
+			clear(g.past[i:])
+			g.past = g.past[:i]
+			return
+		}
+	}
+}
+
+func (g *group) generationBytes() (bytes int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, old := range g.past {
+		bytes += old.bytes
+	}
+	return bytes
+}
+
+// lost returns the size of the resources that before has and after has not.
+func lost(before, after *cache.Snapshot) (bytes int) {
+	for _, changes := range after.Since(before) {
+		for _, names := range [][]string{changes.Changed, changes.Removed} {
+			for _, name := range names {
+				r, _ := before.Resource(changes.TypeURL, name)
+				bytes += len(r.Encoded())
+			}
+		}
+	}
+	return bytes
+}
+
+// groups are the node groups by name. A group stays when the store drops it,
+// for the streams that it has: they keep what they have, and go on if it is back.
+type groups struct {
+	mu     sync.Mutex // guards byName
+	byName map[string]*group
+}
+
+// get returns the group of that name, made if it is new.
+func (g *groups) get(name string) *group {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.byName == nil {
+		g.byName = map[string]*group{}
+	}
+	if g.byName[name] == nil {
+		g.byName[name] = &group{}
+	}
+	return g.byName[name]
+}
+
+func (g *groups) generationBytes() (bytes int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, one := range g.byName {
+		bytes += one.generationBytes()
+	}
+	return bytes
+}

@@ -1,0 +1,187 @@
+package publish
+
+import (
+	"slices"
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// settle works in an ACK or NACK and reports whether the request was one. An
+// answer to a response settles those before it too: a SotW Envoy answers only
+// the last one that it has read.
+func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) bool {
+	i := slices.IndexFunc(s.flights, func(f flight) bool { return f.nonce == nonce })
+	if i < 0 {
+		return false
+	}
+	for _, f := range s.flights[:i] {
+		p.accept(s, f, now)
+	}
+	last := s.flights[i]
+	s.flights = slices.Delete(s.flights, 0, i+1)
+	if r.NACK {
+		p.reject(s, last, r.Error, now)
+	} else {
+		p.accept(s, last, now)
+	}
+	s.settled, s.unknown = nonce, false
+	if s.typeURL == resourcev3.ClusterType && p.loaded {
+		p.warmUntil(nonce) // the NACK is held while a cluster warms as well
+	}
+	p.reviewCold()
+	return true
+}
+
+// accept notes that the proxy has what the response carried.
+func (p *Proxy) accept(s *subscription, f flight, now time.Time) {
+	s.version, s.updated = f.version, now
+	for name := range f.sent {
+		delete(s.rejected, name)
+	}
+	if f.part && len(s.suspects) > 0 {
+		s.suspects = s.suspects[1:]
+	}
+	switch s.typeURL {
+	case resourcev3.ListenerType:
+		p.drain(s, f, now)
+	case resourcev3.EndpointType:
+		p.endpointsAccepted(f.nonce)
+	}
+}
+
+// drain notes the clusters that a replaced or removed listener named itself.
+// Connections that were made before go on using them, and no subscription tells
+// when the last has ended; that of a route table does.
+func (p *Proxy) drain(s *subscription, f flight, now time.Time) {
+	for name, e := range f.before {
+		if !e.known() {
+			continue
+		}
+		replacement := s.view.entry(s.typeURL, name).resource
+		for cluster := range e.resource.Targets(resourcev3.ClusterType) {
+			if !replacement.Refers(resourcev3.ClusterType, cluster) {
+				p.draining[cluster] = now.Add(p.options.ListenerDrain)
+			}
+		}
+	}
+}
+
+// undo says that the proxy kept what it held before a response, under one of
+// the names that this carried.
+func (p *Proxy) undo(s *subscription, f flight, name string) {
+	before := f.before[name]
+	for i := range s.flights { // sent later, so it has replaced it or will
+		later := &s.flights[i]
+		if _, ok := later.sent[name]; ok {
+			later.before[name] = before
+			return
+		}
+	}
+	if s.asks(name) {
+		s.view.set(s.typeURL, name, before)
+	}
+}
+
+// names returns the names that a response carried, sorted.
+func (f *flight) names(s *subscription) []string {
+	if f.whole == nil {
+		names := make([]string, 0, len(f.sent))
+		for name := range f.sent {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return names
+	}
+	var names []string
+	for _, r := range f.whole.Resources(s.typeURL) {
+		if s.asks(r.Name()) {
+			names = append(names, r.Name())
+		}
+	}
+	return names
+}
+
+// warming is a cluster that was sent and is not known warm.
+type warming struct {
+	resource cache.Resource
+	nonce    uint64 // of the CDS response that carried it
+	replaces bool   // the proxy has another cluster of that name, which serves meanwhile
+
+	endpoints string // the load assignment it asks for; empty: none, or it is not enough
+	sent      uint64 // the EDS response after nonce that carried it
+	accepted  bool   // and was ACKed
+}
+
+// heat notes that a cluster was sent.
+func (p *Proxy) heat(r cache.Resource, nonce uint64, replaces bool) {
+	w := &warming{resource: r, nonce: nonce, replaces: replaces}
+	if !hasHealthChecks(r) {
+		for name := range r.Targets(resourcev3.EndpointType) {
+			w.endpoints = name
+		}
+	}
+	p.cold[r.Name()] = w
+}
+
+// warmUntil makes warm what the CDS responses up to nonce carried.
+func (p *Proxy) warmUntil(nonce uint64) {
+	for name, w := range p.cold {
+		if w.nonce <= nonce {
+			delete(p.cold, name)
+		}
+	}
+	if p.allCold <= nonce {
+		p.allCold = 0
+	}
+}
+
+// endpointsSent notes that a response carries a load assignment.
+func (p *Proxy) endpointsSent(name string, nonce uint64) {
+	for _, w := range p.cold {
+		if w.endpoints == name && w.sent == 0 {
+			w.sent = nonce
+		}
+	}
+}
+
+func (p *Proxy) endpointsAccepted(nonce uint64) {
+	for _, w := range p.cold {
+		w.accepted = w.accepted || w.sent != 0 && w.sent <= nonce
+	}
+}
+
+// reviewCold makes the clusters warm that have all they need by the finer signal.
+func (p *Proxy) reviewCold() {
+	for name, w := range p.cold {
+		if w.endpoints != "" && w.accepted && p.hasSecrets(w.resource) {
+			delete(p.cold, name)
+		}
+	}
+}
+
+// hasSecrets reports whether the proxy has accepted all secrets that r names.
+func (p *Proxy) hasSecrets(r cache.Resource) bool {
+	s := p.subs[resourcev3.SecretType]
+	for name := range r.Targets(resourcev3.SecretType) {
+		if s == nil || s.fresh || !s.asks(name) || !s.view.entry(s.typeURL, name).known() {
+			return false
+		}
+		for i := range s.flights {
+			if _, ok := s.flights[i].has(s, name); ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hasHealthChecks reports whether Envoy checks the endpoints of a cluster before
+// it takes it for warm.
+func hasHealthChecks(r cache.Resource) bool {
+	c, ok := r.Message().(*clusterv3.Cluster)
+	return ok && len(c.GetHealthChecks()) > 0
+}

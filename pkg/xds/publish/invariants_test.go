@@ -1,0 +1,261 @@
+package publish_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+// request is one that a client of the proxy can make.
+type request struct{ listener, path string }
+
+// routes returns where the requests go that the proxy takes.
+func (e *envoy) routes() map[request]string {
+	all := map[request]string{}
+	for name, l := range e.listeners {
+		if !known(l.active) {
+			continue
+		}
+		for path, cluster := range e.routesOf(e.library.read(l.active)) {
+			all[request{name, path}] = cluster
+		}
+	}
+	return all
+}
+
+func (e *envoy) routesOf(listener meaning) map[string]string {
+	if listener.table == "" {
+		return listener.routes
+	}
+	return e.library.read(e.tables[listener.table]).routes
+}
+
+// serves reports whether a request that chose the cluster finds one.
+func (e *envoy) serves(cluster string) bool {
+	c := e.clusters[cluster]
+	if c == nil || !known(c.active) {
+		return false
+	}
+	members := e.library.read(c.active).members
+	return len(members) == 0 || slices.ContainsFunc(members, func(member string) bool { return member != cluster && e.serves(member) })
+}
+
+// checkDelivery lets the proxy read a response and looks for requests that went
+// well before and fail now.
+func (s *simulation) checkDelivery(m message) {
+	before, clusters := map[request]string{}, maps.Clone(s.client.clusters)
+	for r, cluster := range s.client.routes() {
+		if s.client.serves(cluster) {
+			before[r] = cluster
+		}
+	}
+	s.noteUse()
+	s.client.receive(m)
+	after := s.client.routes()
+	for r, was := range before {
+		is, ok := after[r]
+		switch {
+		case m.unknown || s.client.serves(is):
+		case !ok && !s.wants(m.target, r):
+		case ok && s.excused(m, is):
+		default:
+			s.fatalf("%v went to %s, and now to %q, which does not serve", r, was, is)
+		}
+	}
+	for name := range clusters {
+		if s.client.clusters[name] == nil && !m.unknown {
+			s.checkRemoval(name)
+		}
+	}
+	s.noteUse()
+}
+
+// wants reports whether the snapshot has a route for the request.
+func (s *simulation) wants(snapshot *cache.Snapshot, r request) bool {
+	l, ok := snapshot.Resource(resourcev3.ListenerType, r.listener)
+	if !ok {
+		return false
+	}
+	m := s.library.read(l)
+	if m.table != "" {
+		t, _ := snapshot.Resource(resourcev3.RouteType, m.table)
+		m = s.library.read(t)
+	}
+	_, ok = m.routes[r.path]
+	return ok
+}
+
+// excused reports whether a route may lead to a cluster that does not serve: the
+// snapshot has no such cluster, or it was waited for for two minutes.
+func (s *simulation) excused(m message, cluster string) bool {
+	c, ok := m.target.Resource(resourcev3.ClusterType, cluster)
+	if !ok || !m.at.Before(m.since[cluster].Add(2*time.Minute)) {
+		return true
+	}
+	members := s.library.read(c).members
+	return len(members) > 0 && !slices.ContainsFunc(members, func(member string) bool { return !s.excused(m, member) })
+}
+
+// checkRemoval looks for requests that need a cluster that is removed now.
+func (s *simulation) checkRemoval(name string) {
+	if last, ok := s.use[name]; ok && s.now.Before(last.Add(removalDelay)) {
+		s.fatalf("cluster %s is removed %v after a request could choose it", name, s.now.Sub(last))
+	}
+	for _, d := range s.client.draining {
+		if d.until.After(s.now) && slices.Contains(slices.Collect(maps.Values(s.client.routesOf(d.listener))), name) {
+			s.fatalf("cluster %s is removed %v before connections end that need it", name, d.until.Sub(s.now))
+		}
+	}
+}
+
+// noteUse notes which clusters a request can choose now.
+func (s *simulation) noteUse() {
+	for _, cluster := range s.client.routes() {
+		s.noteUseOf(cluster, 0)
+	}
+}
+
+func (s *simulation) noteUseOf(cluster string, depth int) {
+	s.use[cluster] = s.now
+	if c := s.client.clusters[cluster]; c != nil && depth < 3 {
+		for _, member := range s.library.read(c.active).members {
+			s.noteUseOf(member, depth+1)
+		}
+	}
+}
+
+func key(typeURL, name string) string { return typeURL + " " + name }
+
+// noteRejection notes what a NACK says: of which resources, where it names them
+// or there was only one.
+func (s *simulation) noteRejection(r publish.Request) {
+	resources := s.sent[r.Nonce].resources
+	for _, bad := range resources {
+		if len(resources) > 1 && !strings.Contains(r.Error, " "+bad.Name()+":") {
+			continue
+		}
+		k, pause := key(r.TypeURL, bad.Name()), time.Minute
+		if before, ok := s.rejections[k]; ok && before.version == bad.Version() {
+			pause = min(2*before.pause, 15*time.Minute)
+		}
+		s.rejections[k] = rejection{version: bad.Version(), at: s.now, pause: pause}
+	}
+}
+
+func (s *simulation) noteAcceptance(r publish.Request) {
+	for _, good := range s.sent[r.Nonce].resources {
+		delete(s.rejections, key(r.TypeURL, good.Name()))
+	}
+}
+
+// checkResponse looks at a response when it is sent.
+func (s *simulation) checkResponse(m message) {
+	names := map[string]bool{}
+	for _, r := range m.resources {
+		if names[r.Name()] {
+			s.fatalf("%s is there twice", r)
+		}
+		names[r.Name()] = true
+		if bad, ok := s.rejections[key(r.TypeURL(), r.Name())]; ok && bad.version == r.Version() && s.now.Before(bad.at.Add(bad.pause)) {
+			s.fatalf("%s is sent again %v after it was rejected, not %v", r, s.now.Sub(bad.at), bad.pause)
+		}
+	}
+	if m.response.TypeURL == resourcev3.RouteType && len(m.response.Removed) > 0 {
+		s.fatalf("a route table is removed, for which a listener would wait for ever")
+	}
+	if m.response.Greeting && len(m.resources)+len(m.response.Removed) > 0 {
+		s.fatalf("a greeting that says something")
+	}
+}
+
+// end waits until nothing more happens, and compares what the proxy holds with
+// what it is to hold.
+func (s *simulation) end() {
+	s.tracef("end")
+	s.rest(s.now.Add(time.Hour))
+	s.tracef("end, and nothing is rejected any more")
+	s.client.tolerant = true
+	s.rest(s.now.Add(time.Hour))
+	for _, typeURL := range modelledTypes {
+		s.compare(typeURL)
+	}
+	if d := s.proxy.Deadline(); !d.IsZero() {
+		s.fatalf("the server still waits for %v", d)
+	}
+	if !s.proxy.Current() {
+		s.fatalf("the proxy is not current: %+v", s.proxy.Types())
+	}
+	s.resume()
+}
+
+// rest lets everything happen that is under way or waits for time only.
+func (s *simulation) rest(until time.Time) {
+	for {
+		s.settle()
+		if !s.now.Before(until) {
+			return
+		}
+		s.pass(min(until.Sub(s.now), 5*time.Minute))
+	}
+}
+
+// settle delivers all messages, to proxies whose endpoints answer.
+func (s *simulation) settle() {
+	for range 1000 {
+		if len(s.toClient)+len(s.toServer)+len(s.client.slow()) == 0 {
+			return
+		}
+		s.answerChecks()
+		s.deliver()
+		s.request()
+	}
+	s.fatalf("messages go back and forth without end")
+}
+
+func (s *simulation) compare(typeURL string) {
+	want, got := map[string]string{}, map[string]string{}
+	wanted := s.client.wanted(typeURL)
+	for _, r := range s.target.Resources(typeURL) {
+		if slices.Contains(wanted, r.Name()) || typeURL == resourcev3.ClusterType || typeURL == resourcev3.ListenerType {
+			want[r.Name()] = r.Version().String()
+		}
+	}
+	for name, r := range s.client.holds(typeURL) {
+		if _, ok := want[name]; ok || !s.mayStay(typeURL, name) {
+			got[name] = r.Version().String()
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.fatalf("%s: the proxy does not hold what it is to hold (-want +got):\n%s", short(typeURL), diff)
+	}
+}
+
+// mayStay reports whether a proxy may keep what the target has not: a cluster
+// that the target refers to all the same.
+func (s *simulation) mayStay(typeURL, name string) bool {
+	return slices.ContainsFunc(s.target.Dangling(), func(r cache.Reference) bool {
+		return r.Type == typeURL && r.Name == name
+	})
+}
+
+// resume reconnects a proxy that has everything.
+func (s *simulation) resume() {
+	s.connect(len(s.past))
+	s.settle()
+	s.pass(time.Second)
+	if len(s.sent) != 1 || !s.sent["1"].response.Greeting {
+		s.fatalf("a proxy that has everything was sent %d responses, not one greeting", len(s.sent))
+	}
+	s.settle()
+	s.pass(time.Hour)
+	if len(s.sent) != 1 {
+		s.fatalf("a proxy that has everything was sent more than a greeting")
+	}
+}

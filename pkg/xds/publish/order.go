@@ -1,0 +1,224 @@
+package publish
+
+import (
+	"slices"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// ordered reports whether resources of the type name clusters that have to be
+// warm first. Scoped routes, virtual hosts and extension configs are
+// experimental: no test with a real Envoy shows their order yet.
+func ordered(typeURL string) bool { return slices.Contains(OrderedTypes(), typeURL) }
+
+// OrderedTypes returns the type URLs whose switches may have to wait.
+func OrderedTypes() []string {
+	return []string{
+		resourcev3.ListenerType, resourcev3.RouteType, resourcev3.ScopedRouteType,
+		resourcev3.VirtualHostType, resourcev3.ExtensionConfigType,
+	}
+}
+
+// block is what a switch waits for.
+type block struct {
+	waiter  string // the name of what waits
+	on      string // the name of what it waits for
+	cause   Cause
+	certain bool // waiting does not help: it was rejected
+	serves  bool // an older one of that name serves meanwhile
+}
+
+// blocked returns what keeps r from replacing e now, nil for nothing.
+func (p *Proxy) blocked(s *subscription, e entry, r cache.Resource) *block {
+	if b := p.blockedByCluster(e, r); b != nil {
+		return b
+	}
+	switch s.typeURL {
+	case resourcev3.ListenerType:
+		return p.blockedByRoutes(e, r)
+	case resourcev3.RouteType:
+		return p.blockedByListener(r)
+	}
+	return nil
+}
+
+// blockedByCluster returns a cluster that r needs and that is not known warm.
+func (p *Proxy) blockedByCluster(e entry, r cache.Resource) *block {
+	c := p.subs[resourcev3.ClusterType]
+	switch {
+	case c == nil && p.awaitsClusters():
+		return &block{waiter: r.Name(), cause: NotAsked}
+	case c == nil || !c.wildcard:
+		return nil // waiting only for what the stream subscribes to
+	case c.fresh && p.routesFirst(c):
+		return nil
+	case c.fresh || p.allCold != 0:
+		return &block{waiter: r.Name(), cause: ClusterCold}
+	}
+	var found *block
+	for _, name := range p.coldClusters(c) {
+		if !p.needs(r, name) || e.known() && e.resource.Refers(resourcev3.ClusterType, name) && p.serves(c, name) {
+			continue
+		}
+		b := &block{waiter: r.Name(), on: name, cause: ClusterCold, serves: p.serves(c, name)}
+		if bad, ok := c.rejected[name]; ok {
+			if t, ok := p.target.resource(c.typeURL, name); ok && t.Version() == bad.version && !b.serves {
+				b.cause, b.certain = ClusterRejected, true
+			}
+		}
+		if found == nil || found.serves && !b.serves {
+			found = b
+		}
+	}
+	return found
+}
+
+// awaitsClusters reports whether the proxy, which has not asked for clusters on
+// this stream, will: one that reconnects while a cluster warms asks for them only
+// when it is warm, and for endpoints at once.
+func (p *Proxy) awaitsClusters() bool {
+	return p.resumed && p.subs[resourcev3.EndpointType] != nil
+}
+
+// coldClusters returns the clusters of the target that are not known warm, and
+// those that are made of them.
+func (p *Proxy) coldClusters(c *subscription) []string {
+	var cold []string
+	for name := range c.view.except {
+		if _, ok := p.target.resource(c.typeURL, name); ok {
+			cold = append(cold, name) // not sent yet, or rejected
+		}
+	}
+	for name := range p.cold {
+		if _, ok := c.view.except[name]; !ok {
+			cold = append(cold, name)
+		}
+	}
+	slices.Sort(cold)
+	for i := 0; i < len(cold); i++ {
+		for _, r := range p.target.compound {
+			if r.Refers(resourcev3.ClusterType, cold[i]) && !slices.Contains(cold, r.Name()) {
+				cold = append(cold, r.Name())
+			}
+		}
+	}
+	return cold
+}
+
+// serves reports whether the proxy has a cluster of that name, though not warm in
+// the form that the target has.
+func (p *Proxy) serves(c *subscription, name string) bool {
+	if w, ok := p.cold[name]; ok {
+		return w.replaces
+	}
+	return !c.view.entry(c.typeURL, name).absent()
+}
+
+// needs reports whether r sends traffic to the cluster: by itself, or by the
+// route tables that it names.
+func (p *Proxy) needs(r cache.Resource, cluster string) bool {
+	if r.Refers(resourcev3.ClusterType, cluster) {
+		return true
+	}
+	for name := range r.Targets(resourcev3.RouteType) {
+		if table, ok := p.target.resource(resourcev3.RouteType, name); ok && table.Refers(resourcev3.ClusterType, cluster) {
+			return true
+		}
+	}
+	return false
+}
+
+// blockedByRoutes makes a listener that loses an HTTP filter wait for the route
+// tables that configure it: they go first.
+func (p *Proxy) blockedByRoutes(e entry, r cache.Resource) *block {
+	routes := p.subs[resourcev3.RouteType]
+	gone := without(e.resource.HTTPFilters(), r.HTTPFilters())
+	if routes == nil || len(gone) == 0 {
+		return nil
+	}
+	for name := range e.resource.Targets(resourcev3.RouteType) {
+		next, ok := p.target.resource(routes.typeURL, name)
+		if ok && overlap(gone, next.FilterOverrides()) {
+			continue // it keeps the config, so nothing is won by going first
+		}
+		for _, held := range routes.maybeHeld(name) {
+			if routes.asks(name) && ok && overlap(gone, held.FilterOverrides()) {
+				return &block{waiter: r.Name(), on: name, cause: OtherSide}
+			}
+		}
+	}
+	return nil
+}
+
+// blockedByListener makes a route table that configures a new HTTP filter wait
+// for the listener that brings it.
+func (p *Proxy) blockedByListener(r cache.Resource) *block {
+	listeners := p.subs[resourcev3.ListenerType]
+	if listeners == nil || len(r.FilterOverrides()) == 0 {
+		return nil
+	}
+	for name := range listeners.unsettled() {
+		next, ok := p.target.resource(listeners.typeURL, name)
+		if !ok || !listeners.asks(name) || !next.Refers(resourcev3.RouteType, r.Name()) {
+			continue
+		}
+		for _, held := range listeners.maybeHeld(name) {
+			if overlap(without(next.HTTPFilters(), held.HTTPFilters()), r.FilterOverrides()) {
+				return &block{waiter: r.Name(), on: name, cause: OtherSide}
+			}
+		}
+	}
+	return nil
+}
+
+// unsettled returns the names under which the proxy does not hold what the
+// target has, or has not said so.
+func (s *subscription) unsettled() map[string]bool {
+	names := map[string]bool{}
+	for name := range s.view.except {
+		names[name] = true
+	}
+	for i := range s.flights {
+		for name := range s.flights[i].before {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// maybeHeld returns what the proxy may hold under a name: what was sent last,
+// and what that replaces as long as it is not answered.
+func (s *subscription) maybeHeld(name string) []cache.Resource {
+	held := []cache.Resource{s.view.entry(s.typeURL, name).resource}
+	for i := range s.flights {
+		if before, ok := s.flights[i].before[name]; ok {
+			held = append(held, before.resource)
+		}
+	}
+	return held
+}
+
+func without(names, gone []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(gone, name) })
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
+}
+
+func (b *block) String() string {
+	switch b.cause {
+	case ClusterCold:
+		if b.on == "" {
+			return "the proxy has not said that its clusters are warm"
+		}
+		return "cluster " + b.on + " is not known warm"
+	case ClusterRejected:
+		return "cluster " + b.on + " was rejected"
+	case NotAsked:
+		return "the proxy has not asked for clusters"
+	}
+	return b.on + " has to go first"
+}

@@ -1,0 +1,439 @@
+package publish_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+// envoy is a small model of an Envoy, with the behaviour that was measured:
+// it asks for all clusters, for listeners when these are warm, and for what the
+// two refer to; it answers a CDS response when no cluster is warming; what it
+// rejects leaves what it had before.
+type envoy struct {
+	library   *library
+	delta     bool
+	drainTime time.Duration
+	tolerant  bool // it takes bad content: the reason to reject it has gone
+	now       time.Time
+
+	clusters    map[string]*modelCluster
+	assignments map[string]cache.Resource
+	secrets     map[string]cache.Resource
+	tables      map[string]cache.Resource
+	listeners   map[string]*modelListener
+	draining    []drainingChain
+	loaded      bool // the first clusters are warm
+
+	streams map[string]*modelType
+	owesCDS bool              // it reconnected while a cluster was warming
+	held    []publish.Request // CDS answers that wait for warm clusters
+	out     []publish.Request
+}
+
+type modelCluster struct {
+	active, warming cache.Resource
+	fed             bool // its load assignment came after the cluster
+	answered        bool // its endpoints answered health checks
+}
+
+type modelListener struct{ active, warming cache.Resource }
+
+// drainingChain is a listener that was replaced and still has connections.
+type drainingChain struct {
+	listener meaning
+	until    time.Time
+}
+
+// modelType is what the proxy remembers of a type. Only the version outlives a
+// stream.
+type modelType struct {
+	version string
+	nonce   string
+	names   []string
+	asked   bool
+}
+
+func newEnvoy(library *library, delta bool, drainTime time.Duration) *envoy {
+	e := &envoy{
+		library: library, delta: delta, drainTime: drainTime,
+		clusters: map[string]*modelCluster{}, assignments: map[string]cache.Resource{}, secrets: map[string]cache.Resource{},
+		tables: map[string]cache.Resource{}, listeners: map[string]*modelListener{}, streams: map[string]*modelType{},
+	}
+	for _, typeURL := range modelledTypes {
+		e.streams[typeURL] = &modelType{}
+	}
+	return e
+}
+
+// modelledTypes are the types in the order in which a proxy asks for them.
+var modelledTypes = []string{
+	resourcev3.ClusterType, resourcev3.EndpointType, resourcev3.SecretType, resourcev3.ListenerType, resourcev3.RouteType,
+}
+
+func known(r cache.Resource) bool { return r.TypeURL() != "" }
+
+// latest is what a cluster or listener is to become.
+func latest(active, warming cache.Resource) cache.Resource {
+	if known(warming) {
+		return warming
+	}
+	return active
+}
+
+// connect opens a stream: all subscriptions come at once, but that for clusters
+// waits while one is warming.
+func (e *envoy) connect() {
+	e.out, e.held, e.owesCDS = nil, nil, false
+	for _, s := range e.streams {
+		s.nonce, s.names, s.asked = "", nil, false
+	}
+	if e.owesCDS = e.loaded && e.warming(); !e.owesCDS {
+		e.ask(resourcev3.ClusterType)
+	}
+	if e.loaded {
+		e.ask(resourcev3.ListenerType)
+	}
+	e.subscribe()
+}
+
+func (e *envoy) warming() bool {
+	for _, c := range e.clusters {
+		if known(c.warming) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask sends a type's request: the first of a stream, or one with other names.
+func (e *envoy) ask(typeURL string) {
+	s := e.streams[typeURL]
+	names := e.wanted(typeURL)
+	r := publish.Request{TypeURL: typeURL}
+	if e.delta {
+		r.Subscribe, r.Unsubscribe = minus(names, s.names), minus(s.names, names)
+		if !s.asked {
+			r.Initial = e.versions(typeURL)
+		}
+	} else {
+		r.Nonce, r.Version, r.Names = s.nonce, s.version, publish.NewNames(names)
+	}
+	s.asked, s.names = true, names
+	e.out = append(e.out, r)
+}
+
+func minus(all, gone []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(gone, name) })
+}
+
+// wanted returns the names that the proxy needs of a type; none of clusters and
+// listeners, of which it takes all.
+func (e *envoy) wanted(typeURL string) []string {
+	names := map[string]bool{}
+	switch typeURL {
+	case resourcev3.EndpointType:
+		for _, m := range e.clusterMeanings() {
+			names[m.service] = true
+		}
+	case resourcev3.SecretType:
+		for _, m := range e.clusterMeanings() {
+			for _, name := range m.secrets {
+				names[name] = true
+			}
+		}
+	case resourcev3.RouteType:
+		for _, l := range e.listeners {
+			names[e.library.read(l.active).table], names[e.library.read(l.warming).table] = true, true
+		}
+		for _, d := range e.draining {
+			names[d.listener.table] = true
+		}
+	}
+	delete(names, "")
+	return slices.Sorted(maps.Keys(names))
+}
+
+func (e *envoy) clusterMeanings() []meaning {
+	var all []meaning
+	for _, c := range e.clusters {
+		all = append(all, e.library.read(c.active), e.library.read(c.warming))
+	}
+	return all
+}
+
+// versions returns what the proxy holds of a type, for initial_resource_versions.
+func (e *envoy) versions(typeURL string) map[string]string {
+	versions := map[string]string{}
+	for name, r := range e.holds(typeURL) {
+		versions[name] = r.Version().String()
+	}
+	return versions
+}
+
+// holds returns what the proxy has accepted of a type.
+func (e *envoy) holds(typeURL string) map[string]cache.Resource {
+	all := map[string]cache.Resource{}
+	switch typeURL {
+	case resourcev3.ClusterType:
+		for name, c := range e.clusters {
+			all[name] = latest(c.active, c.warming)
+		}
+	case resourcev3.ListenerType:
+		for name, l := range e.listeners {
+			all[name] = latest(l.active, l.warming)
+		}
+	case resourcev3.EndpointType:
+		return e.assignments
+	case resourcev3.SecretType:
+		return e.secrets
+	case resourcev3.RouteType:
+		return e.tables
+	}
+	return all
+}
+
+// subscribe asks for what clusters and listeners refer to now.
+func (e *envoy) subscribe() {
+	for _, typeURL := range []string{resourcev3.EndpointType, resourcev3.SecretType, resourcev3.RouteType} {
+		names, held := e.wanted(typeURL), e.holds(typeURL)
+		maps.DeleteFunc(held, func(name string, _ cache.Resource) bool { return !slices.Contains(names, name) })
+		if s := e.streams[typeURL]; !slices.Equal(names, s.names) {
+			e.ask(typeURL)
+		}
+	}
+}
+
+// message is a response on its way, as the proxy reads it.
+type message struct {
+	response  publish.Response
+	resources []cache.Resource
+	context   // what was true when it was sent
+}
+
+// receive applies a response and answers it.
+func (e *envoy) receive(m message) {
+	s := e.streams[m.response.TypeURL]
+	if s == nil || !s.asked {
+		return
+	}
+	s.nonce = m.response.Nonce
+	var bad []string
+	for _, r := range m.resources {
+		if e.rejects(r) {
+			bad = append(bad, r.Name())
+		}
+	}
+	text := e.apply(m, bad)
+	if len(bad) == 0 {
+		s.version = m.response.Version
+	}
+	e.settle()
+	e.answer(publish.Request{TypeURL: m.response.TypeURL, Nonce: m.response.Nonce, NACK: len(bad) > 0, Error: text})
+}
+
+func (e *envoy) rejects(r cache.Resource) bool { return !e.tolerant && e.library.read(r).bad }
+
+// apply takes the good resources, and returns what is said about the bad ones.
+func (e *envoy) apply(m message, bad []string) string {
+	good := slices.DeleteFunc(slices.Clone(m.resources), func(r cache.Resource) bool { return slices.Contains(bad, r.Name()) })
+	switch m.response.TypeURL {
+	case resourcev3.ClusterType:
+		e.applyClusters(m, good)
+		return "Error adding/updating cluster(s) " + strings.Join(bad, ": cannot be made, ") + ": cannot be made"
+	case resourcev3.ListenerType:
+		e.applyListeners(m, good)
+		return "Error adding/updating listener(s) " + strings.Join(bad, ": cannot bind, ") + ": cannot bind"
+	case resourcev3.EndpointType:
+		if e.delta && len(bad) > 0 {
+			good = nil
+		}
+		e.applyEndpoints(m, good)
+		return "malformed IP address: x"
+	case resourcev3.SecretType:
+		e.take(e.secrets, m.response.TypeURL, good)
+	case resourcev3.RouteType:
+		e.take(e.tables, m.response.TypeURL, good)
+		return "Error adding/updating route(s) " + strings.Join(bad, ": invalid, ") + ": invalid"
+	}
+	return ""
+}
+
+// take holds the resources that are asked for.
+func (e *envoy) take(held map[string]cache.Resource, typeURL string, resources []cache.Resource) {
+	for _, r := range resources {
+		if slices.Contains(e.wanted(typeURL), r.Name()) {
+			held[r.Name()] = r
+		}
+	}
+}
+
+// gone returns which of the names that the proxy holds a response removes.
+func (e *envoy) gone(m message) []string {
+	if e.delta {
+		return m.response.Removed
+	}
+	var gone []string
+	for name := range e.holds(m.response.TypeURL) {
+		if !slices.ContainsFunc(m.resources, func(r cache.Resource) bool { return r.Name() == name }) {
+			gone = append(gone, name)
+		}
+	}
+	return gone
+}
+
+func (e *envoy) applyClusters(m message, good []cache.Resource) {
+	for _, name := range e.gone(m) {
+		delete(e.clusters, name)
+	}
+	repeat := false
+	for _, r := range good {
+		c := e.clusters[r.Name()]
+		if c == nil {
+			c = &modelCluster{}
+			e.clusters[r.Name()] = c
+		}
+		if !latest(c.active, c.warming).Equal(r) {
+			c.warming, c.fed, c.answered = r, false, false
+			repeat = repeat || slices.Contains(e.streams[resourcev3.EndpointType].names, e.library.read(r).service)
+		}
+	}
+	// For a cluster whose load assignment it asks for already, a SotW Envoy repeats
+	// the request and a delta Envoy does nothing.
+	if !e.delta && repeat && slices.Equal(e.wanted(resourcev3.EndpointType), e.streams[resourcev3.EndpointType].names) {
+		e.ask(resourcev3.EndpointType)
+	}
+}
+
+func (e *envoy) applyListeners(m message, good []cache.Resource) {
+	for _, name := range e.gone(m) {
+		if l := e.listeners[name]; l != nil {
+			e.drain(l.active)
+			delete(e.listeners, name)
+		}
+	}
+	for _, r := range good {
+		l := e.listeners[r.Name()]
+		if l == nil {
+			l = &modelListener{}
+			e.listeners[r.Name()] = l
+		}
+		if !latest(l.active, l.warming).Equal(r) {
+			l.warming = r
+		}
+	}
+}
+
+// drain leaves a listener's connections to themselves for a while.
+func (e *envoy) drain(active cache.Resource) {
+	if known(active) {
+		e.draining = append(e.draining, drainingChain{e.library.read(active), e.now.Add(e.drainTime)})
+	}
+}
+
+func (e *envoy) applyEndpoints(m message, good []cache.Resource) {
+	e.take(e.assignments, resourcev3.EndpointType, good)
+	fed := slices.Clone(m.response.Removed)
+	for _, r := range good {
+		fed = append(fed, r.Name())
+	}
+	for _, c := range e.clusters {
+		if slices.Contains(fed, e.library.read(c.warming).service) {
+			c.fed = true
+		}
+	}
+}
+
+// settle moves on whatever can: warming clusters and listeners become active,
+// which changes what is asked for.
+func (e *envoy) settle() {
+	for _, c := range e.clusters {
+		if known(c.warming) && e.warm(c) {
+			c.active, c.warming = c.warming, cache.Resource{}
+		}
+	}
+	e.subscribe()
+	for _, name := range slices.Sorted(maps.Keys(e.listeners)) {
+		l := e.listeners[name]
+		table := e.library.read(l.warming).table
+		if known(l.warming) && (table == "" || known(e.tables[table])) {
+			e.drain(l.active)
+			l.active, l.warming = l.warming, cache.Resource{}
+		}
+	}
+	e.subscribe()
+	if !e.warming() {
+		e.allWarm()
+	}
+}
+
+func (e *envoy) warm(c *modelCluster) bool {
+	m := e.library.read(c.warming)
+	for _, name := range m.secrets {
+		if !known(e.secrets[name]) {
+			return false
+		}
+	}
+	return (m.service == "" || c.fed) && (!m.slow || c.answered)
+}
+
+// allWarm says what waited for warm clusters.
+func (e *envoy) allWarm() {
+	switch {
+	case e.owesCDS:
+		e.owesCDS = false
+		e.ask(resourcev3.ClusterType)
+	case !e.loaded && e.streams[resourcev3.ClusterType].nonce != "":
+		e.loaded = true
+		e.ask(resourcev3.ListenerType)
+	}
+	e.out, e.held = append(e.out, e.held...), nil
+}
+
+// answer sends an ACK or NACK. That of clusters waits for all of them to be
+// warm, but on the first load.
+func (e *envoy) answer(r publish.Request) {
+	s := e.streams[r.TypeURL]
+	if !e.delta {
+		r.Version, r.Names = s.version, publish.NewNames(s.names)
+	}
+	if r.TypeURL != resourcev3.ClusterType || !e.loaded || !e.warming() {
+		e.out = append(e.out, r)
+		return
+	}
+	if !e.delta {
+		e.held = nil // it answers the last one only
+	}
+	e.held = append(e.held, r)
+}
+
+// pass lets time go by.
+func (e *envoy) pass(now time.Time) {
+	e.now = now
+	e.draining = slices.DeleteFunc(e.draining, func(d drainingChain) bool { return !now.Before(d.until) })
+	e.settle()
+}
+
+// slow returns the clusters whose health checks are unanswered.
+func (e *envoy) slow() []string {
+	var names []string
+	for name, c := range e.clusters {
+		if known(c.warming) && e.library.read(c.warming).slow && !c.answered {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// answerChecks makes the endpoints of a cluster answer.
+func (e *envoy) answerChecks(name string) {
+	e.clusters[name].answered = true
+	e.settle()
+}

@@ -1,0 +1,146 @@
+package publish
+
+import (
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// mayRemove reports whether the proxy may lose what it holds under a name that
+// the target has not.
+//
+// Removal is garbage collection: nothing waits for it. A cluster goes when
+//
+//	(a) every switch away from it is ACKed,
+//	(b) no route table, virtual host or extension config that the proxy asks for,
+//	    and no listener that it has, can still choose it, and
+//	(c) the removal delay has passed since, for requests that a filter holds after
+//	    their route was chosen; and the time that connections live on a listener
+//	    that named it itself and was replaced.
+//
+// Envoy asks for a route table as long as a connection uses it, also after the
+// listener names another: that is how (b) is known.
+func (p *Proxy) mayRemove(s *subscription, name string, now time.Time) bool {
+	switch {
+	case !p.options.Aggregated:
+		return true
+	case s.typeURL == resourcev3.ClusterType:
+		return p.mayRemoveCluster(s, name, now)
+	case s.typeURL == resourcev3.ListenerType:
+		return len(s.holds) == 0 // it may make room for one that waits: both go at once
+	case s.typeURL == resourcev3.RouteType:
+		return s.wildcard // a name that is asked for is in use
+	}
+	return !p.needed(s.typeURL, name)
+}
+
+func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bool {
+	if p.reachable(s, name) {
+		delete(p.leaving, name)
+		return false
+	}
+	unused, ok := p.leaving[name]
+	if !ok {
+		unused = now
+		p.leaving[name] = unused
+	}
+	return p.due(p.draining[name], now) && p.due(unused.Add(p.options.RemovalDelay), now)
+}
+
+// reachable reports whether the proxy may still choose a cluster that the target
+// has not.
+func (p *Proxy) reachable(clusters *subscription, name string) bool {
+	for _, reference := range p.target.dangling[name] {
+		if s := p.subs[reference.FromType]; s != nil && s.asks(reference.FromName) {
+			return true
+		}
+	}
+	for typeURL, s := range p.subs {
+		switch {
+		case typeURL == clusters.typeURL:
+			if s.anyHeld(func(e entry) bool {
+				return e.resource.Name() != name && e.resource.Refers(resourcev3.ClusterType, name)
+			}) {
+				return true
+			}
+		case !ordered(typeURL):
+		case s.unknown:
+			return true
+		case s.anyHeld(func(e entry) bool { return e.unknown || e.resource.Refers(resourcev3.ClusterType, name) }):
+			return true
+		}
+	}
+	return false
+}
+
+// needed reports whether something that the proxy may hold, and the target has
+// not, refers to a resource. (What the target has refers to nothing that is
+// absent from it, but for what Build names as dangling.)
+func (p *Proxy) needed(typeURL, name string) bool {
+	for _, s := range p.subs {
+		if s.anyHeld(func(e entry) bool { return e.resource.Refers(typeURL, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyHeld reports whether what a proxy may hold besides the target, the answers
+// that are on their way included, has a property.
+func (s *subscription) anyHeld(has func(entry) bool) bool {
+	for _, e := range s.view.except {
+		if has(e) {
+			return true
+		}
+	}
+	for i := range s.flights {
+		for _, e := range s.flights[i].before {
+			if has(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// RemovalsPending returns how many clusters wait to be removed.
+func (p *Proxy) RemovalsPending() int {
+	c := p.subs[resourcev3.ClusterType]
+	if c == nil {
+		return 0
+	}
+	n := 0
+	for name := range c.view.except {
+		if _, ok := p.target.resource(c.typeURL, name); !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// noteLeaving looks for listeners that may have named what a resumed proxy holds
+// beyond the target: on an earlier stream, whose switches are not known here.
+func (p *Proxy) noteLeaving(s *subscription) {
+	for name := range s.view.except {
+		if _, ok := p.target.resource(s.typeURL, name); ok {
+			continue
+		}
+		for _, snapshot := range p.target.past {
+			if namedByListener(snapshot, name) {
+				p.draining[name] = p.since.Add(p.options.ListenerDrain)
+				break
+			}
+		}
+	}
+}
+
+func namedByListener(snapshot *cache.Snapshot, cluster string) bool {
+	for _, l := range snapshot.Resources(resourcev3.ListenerType) {
+		if l.Refers(resourcev3.ClusterType, cluster) {
+			return true
+		}
+	}
+	return false
+}

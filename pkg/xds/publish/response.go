@@ -1,0 +1,250 @@
+package publish
+
+import (
+	"strconv"
+	"time"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// Response is what to send.
+type Response struct {
+	TypeURL    string
+	Nonce      string
+	Version    string           // of what the proxy then holds of the type
+	Whole      bool             // all resources of the target of the type, which are encoded once for all proxies
+	Resources  []cache.Resource // and these
+	Heartbeats []cache.Resource // only that they are alive
+	Removed    []string         // delta: names that there are none of
+	Greeting   bool             // it is empty and only shows that the stream works
+}
+
+// fullState reports whether a SotW response of the type says all there is: what
+// it leaves out is removed. Of other types it may have only what changed.
+func fullState(typeURL string) bool {
+	switch typeURL {
+	case resourcev3.ClusterType, resourcev3.ListenerType, resourcev3.ScopedRouteType:
+		return true
+	}
+	return false
+}
+
+// first returns the first response of a type to a proxy of whose config nothing
+// is known: all that it asks for.
+func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
+	if s.unknown && p.awaits(s, now) {
+		return Response{}, false
+	}
+	s.fresh = false
+	s.view = view{base: p.target.snapshot}
+	f := flight{nonce: p.nonce + 1, whole: p.target.snapshot, before: map[string]entry{}, sent: map[string]cache.Resource{}}
+	var c change
+	if !s.unknown {
+		s.missing = s.names.All()
+		p.missing(s, &c)
+	}
+	for _, placeholder := range c.send {
+		f.before[placeholder.Name()], f.sent[placeholder.Name()] = entry{}, placeholder
+		s.view.set(s.typeURL, placeholder.Name(), entry{resource: placeholder})
+	}
+	r := p.response(s, c.absent)
+	p.fill(s, &r)
+	f.version = r.Version
+	s.flights = append(s.flights, f)
+	p.noteFirst(s)
+	s.spoken = now
+	return r, true
+}
+
+// awaits reports whether the first response to a proxy that holds unknown config
+// has to wait for what other types tell or do.
+func (p *Proxy) awaits(s *subscription, now time.Time) bool {
+	clusters := s.typeURL == resourcev3.ClusterType
+	if !p.options.Aggregated || !clusters && !ordered(s.typeURL) {
+		return false
+	}
+	if !p.due(p.since.Add(listen), now) {
+		return true
+	}
+	if !clusters {
+		return p.awaitsWarm(s, now)
+	}
+	return p.routesFirst(s) && !p.due(s.hold("", now).since.Add(keepAfter), now)
+}
+
+// noteFirst notes what a first response means for other types.
+func (p *Proxy) noteFirst(s *subscription) {
+	switch s.typeURL {
+	case resourcev3.ClusterType:
+		clear(s.holds)
+		if s.unknown && s.wildcard && p.options.Aggregated {
+			p.allCold = p.nonce
+		}
+	case resourcev3.EndpointType:
+		for _, w := range p.cold {
+			if _, ok := p.target.resource(s.typeURL, w.endpoints); ok && s.asks(w.endpoints) {
+				p.endpointsSent(w.endpoints, p.nonce)
+			}
+		}
+	}
+}
+
+// routesFirst reports whether the route tables can go before the clusters: to a
+// SotW proxy whose clusters are unknown, and to which a CDS response therefore
+// says what it may no longer have. The endpoints that it asks for show that it
+// has all the clusters that its route tables are to name.
+func (p *Proxy) routesFirst(clusters *subscription) bool {
+	routes, endpoints := p.subs[resourcev3.RouteType], p.subs[resourcev3.EndpointType]
+	if p.options.Delta || !clusters.wildcard || routes == nil || endpoints == nil {
+		return false
+	}
+	if !routes.fresh && len(routes.view.except) == 0 && len(routes.flights) == 0 {
+		return false // they have gone
+	}
+	for _, table := range p.target.snapshot.Resources(routes.typeURL) {
+		if !routes.asks(table.Name()) {
+			continue
+		}
+		for name := range table.Targets(resourcev3.ClusterType) {
+			cluster, _ := p.target.resource(clusters.typeURL, name)
+			if !asksForEndpoints(endpoints, cluster) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func asksForEndpoints(endpoints *subscription, cluster cache.Resource) bool {
+	for name := range cluster.Targets(endpoints.typeURL) {
+		return endpoints.asks(name)
+	}
+	return false
+}
+
+// awaitsWarm reports whether a type that names clusters has to wait for them.
+func (p *Proxy) awaitsWarm(s *subscription, now time.Time) bool {
+	for _, r := range p.target.snapshot.Resources(s.typeURL) {
+		if !s.asks(r.Name()) {
+			continue
+		}
+		b := p.blockedByCluster(entry{unknown: true}, r)
+		if b == nil {
+			continue
+		}
+		h := s.hold(r.Name(), now)
+		if !b.certain && !p.due(h.since.Add(keepAfter), now) {
+			return true
+		}
+		p.noteDeadline(s, h, b)
+	}
+	clear(s.holds)
+	return false
+}
+
+// send makes the response that does c, if it takes one, and notes what the proxy
+// holds after it.
+func (p *Proxy) send(s *subscription, c change, now time.Time) (Response, bool) {
+	f := flight{nonce: p.nonce + 1, before: map[string]entry{}, sent: map[string]cache.Resource{}, part: c.part}
+	for _, r := range c.send {
+		e := s.view.entry(s.typeURL, r.Name())
+		f.before[r.Name()], f.sent[r.Name()] = e, r
+		s.view.set(s.typeURL, r.Name(), entry{resource: r, origin: e.origin})
+		p.noteSent(s, e, r, f.nonce)
+	}
+	for _, name := range c.remove {
+		f.before[name] = s.view.entry(s.typeURL, name)
+		s.view.set(s.typeURL, name, entry{})
+		delete(p.leaving, name)
+	}
+	full := fullState(s.typeURL)
+	if !p.options.Delta && !full && len(c.send) == 0 {
+		return Response{}, false // SotW cannot say that one is gone
+	}
+	r := p.response(s, append(c.absent, c.remove...))
+	if p.options.Delta || !full {
+		r.Resources = c.send
+	} else {
+		p.fill(s, &r)
+	}
+	f.version = r.Version
+	s.flights = append(s.flights, f)
+	s.spoken = now
+	return r, true
+}
+
+// noteSent notes what sending r means for other types.
+func (p *Proxy) noteSent(s *subscription, held entry, r cache.Resource, nonce uint64) {
+	switch s.typeURL {
+	case resourcev3.ClusterType:
+		if !p.options.Aggregated || !s.wildcard {
+			return
+		}
+		p.heat(r, nonce, !held.absent())
+		// For a changed cluster, and a new one whose load assignment the proxy asks
+		// for already, a delta Envoy asks for nothing and waits 15 s.
+		if e := p.subs[resourcev3.EndpointType]; e != nil && !e.fresh {
+			for name := range r.Targets(resourcev3.EndpointType) {
+				if e.asks(name) {
+					e.resend(name)
+				}
+			}
+		}
+	case resourcev3.EndpointType:
+		p.endpointsSent(r.Name(), nonce)
+	}
+}
+
+// response returns a response of a type without resources.
+func (p *Proxy) response(s *subscription, removed []string) Response {
+	s.nonce = p.nextNonce()
+	r := Response{TypeURL: s.typeURL, Nonce: strconv.FormatUint(s.nonce, 10), Version: p.versionOf(s)}
+	if p.options.Delta {
+		r.Removed = removed
+	}
+	return r
+}
+
+// versionOf returns the version of what the proxy holds.
+func (p *Proxy) versionOf(s *subscription) string {
+	if s.wildcard {
+		return s.view.versionOf(p.target.snapshot.Version(s.typeURL))
+	}
+	return s.view.versionOf(s.names.in(p.target.snapshot, s.typeURL).version)
+}
+
+// fill adds to a response all resources that the proxy is to hold.
+func (p *Proxy) fill(s *subscription, r *Response) {
+	whole := s.wildcard || s.names.in(p.target.snapshot, s.typeURL).whole
+	var extra []cache.Resource
+	for _, name := range s.view.names() {
+		if _, ok := p.target.resource(s.typeURL, name); ok {
+			whole = false
+		}
+		if e := s.view.except[name]; e.known() {
+			extra = append(extra, e.resource)
+		}
+	}
+	if whole {
+		r.Whole, r.Resources = true, extra
+		return
+	}
+	for _, resource := range p.target.snapshot.Resources(s.typeURL) {
+		if _, differs := s.view.except[resource.Name()]; !differs && s.asks(resource.Name()) {
+			r.Resources = append(r.Resources, resource)
+		}
+	}
+	r.Resources = append(r.Resources, extra...)
+}
+
+// emptyRoutes returns the route table that stands for one that does not exist.
+func emptyRoutes(name string) cache.Resource {
+	r, err := cache.NewResource(&routev3.RouteConfiguration{Name: name})
+	if err != nil {
+		return cache.Resource{} // only a table without a name fails, and nobody asks for that
+	}
+	return r
+}

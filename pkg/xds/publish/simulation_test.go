@@ -1,0 +1,292 @@
+package publish_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+var (
+	simulationSeed = flag.Uint64("simulation.seed", 0, "run the simulation with this seed only; 0: new seeds")
+	simulationRuns = flag.Int("simulation.runs", 2000, "how many seeds the simulation tries")
+)
+
+// TestSimulation lets random things happen between a [publish.Proxy] and the
+// model of an Envoy, and after each of them looks whether a request could fail.
+// A failure prints what happened and the seed:
+// go test ./pkg/xds/publish -run TestSimulation -simulation.seed=SEED
+func TestSimulation(t *testing.T) {
+	library := newLibrary(t)
+	if *simulationSeed != 0 {
+		simulate(t, library, *simulationSeed)
+		return
+	}
+	for range *simulationRuns {
+		simulate(t, library, rand.Uint64())
+	}
+}
+
+const (
+	removalDelay  = 15 * time.Second
+	listenerDrain = 10 * time.Minute
+)
+
+// simulation is one proxy, the network, and the server's state for the stream.
+type simulation struct {
+	t       *testing.T
+	random  *rand.Rand
+	library *library
+	options publish.Options
+
+	world  *world
+	past   []*cache.Snapshot // all that were published, newest first
+	target *cache.Snapshot
+	now    time.Time
+	client *envoy
+	proxy  *publish.Proxy
+
+	toClient []message
+	toServer []publish.Request
+	sent     map[string]message // by nonce
+
+	context
+	use        map[string]time.Time // cluster → when a request could choose it last
+	rejections map[string]rejection // by type and name
+	trace      []string
+}
+
+// context is what bears on whether a response may do harm.
+type context struct {
+	target  *cache.Snapshot
+	since   map[string]time.Time // cluster → since when each target of the stream has had it
+	unknown bool                 // the proxy came with a version that the server does not know
+	at      time.Time
+}
+
+type rejection struct {
+	version cache.Version
+	at      time.Time
+	pause   time.Duration
+}
+
+func simulate(t *testing.T, library *library, seed uint64) {
+	t.Helper()
+	s := &simulation{t: t, library: library, random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(0, 0), use: map[string]time.Time{}}
+	s.tracef("seed %d", seed)
+	s.options = publish.Options{
+		Delta: s.random.IntN(2) == 0, Aggregated: true, RemovalDelay: removalDelay, ListenerDrain: listenerDrain,
+	}
+	s.client = newEnvoy(library, s.options.Delta, listenerDrain)
+	s.world = newWorld(s.random)
+	s.past = []*cache.Snapshot{library.snapshot(s.world, nil)}
+	s.connect(len(s.past))
+	for range 20 + s.random.IntN(60) {
+		s.step()
+	}
+	s.end()
+}
+
+// step does one random thing.
+func (s *simulation) step() {
+	switch p := s.random.IntN(100); {
+	case p < 12:
+		s.publish()
+	case p < 42:
+		s.deliver()
+	case p < 72:
+		s.request()
+	case p < 84:
+		s.pass(s.anyDuration())
+	case p < 92:
+		s.answerChecks()
+	case p < 95:
+		s.connect(s.random.IntN(len(s.past) + 1))
+	case p < 97:
+		s.client.tolerant = !s.client.tolerant
+		s.tracef("tolerant=%t", s.client.tolerant)
+	}
+}
+
+func (s *simulation) anyDuration() time.Duration {
+	scales := []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second, 8 * time.Second, time.Minute}
+	return time.Duration(1+s.random.IntN(20)) * scales[s.random.IntN(len(scales))] / 4
+}
+
+// connect ends the stream, if there is one, and opens another, to a server that
+// knows only so many of the newest snapshots.
+func (s *simulation) connect(generations int) {
+	s.tracef("connect to a server with %d of %d generations", generations, len(s.past))
+	s.target = s.past[0]
+	s.context = context{target: s.target, since: map[string]time.Time{}}
+	s.proxy = publish.New(publish.NewTarget(s.target, s.past[min(1, generations):generations]), s.options)
+	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
+	s.noteTarget()
+	s.client.connect()
+	s.transmit()
+}
+
+// publish makes a newer snapshot the target.
+func (s *simulation) publish() {
+	s.world = s.world.clone()
+	for range 1 + s.random.IntN(3) {
+		s.tracef("edit: %s", s.world.edit(s.random))
+	}
+	s.target = s.library.snapshot(s.world, s.target)
+	s.past = slices.Insert(s.past, 0, s.target)
+	s.proxy.SetTarget(publish.NewTarget(s.target, s.past[1:]))
+	s.noteTarget()
+	s.pump()
+}
+
+func (s *simulation) noteTarget() {
+	s.context.target = s.target
+	since := map[string]time.Time{}
+	for _, c := range s.target.Resources(resourcev3.ClusterType) {
+		if t, ok := s.since[c.Name()]; ok {
+			since[c.Name()] = t
+		} else {
+			since[c.Name()] = s.now
+		}
+	}
+	s.since = since
+}
+
+// transmit puts what the proxy has said on the way.
+func (s *simulation) transmit() {
+	s.toServer = append(s.toServer, s.client.out...)
+	s.client.out = nil
+}
+
+// deliver lets the proxy read its next message.
+func (s *simulation) deliver() {
+	if len(s.toClient) == 0 {
+		return
+	}
+	m := s.toClient[0]
+	s.toClient = s.toClient[1:]
+	s.tracef("proxy reads %s", describe(m))
+	s.checkDelivery(m)
+	s.transmit()
+}
+
+// request lets the server read its next message.
+func (s *simulation) request() {
+	if len(s.toServer) == 0 {
+		return
+	}
+	r := s.toServer[0]
+	s.toServer = s.toServer[1:]
+	s.tracef("server reads %s", describeRequest(r))
+	if r.NACK {
+		s.noteRejection(r)
+	} else {
+		s.noteAcceptance(r)
+	}
+	if err := s.proxy.Request(r, s.now); err != nil {
+		s.fatalf("Request = %v", err)
+	}
+	s.pump()
+}
+
+func (s *simulation) answerChecks() {
+	if slow := s.client.slow(); len(slow) > 0 {
+		name := slow[s.random.IntN(len(slow))]
+		s.tracef("the endpoints of %s answer", name)
+		s.client.answerChecks(name)
+		s.transmit()
+	}
+}
+
+// pass lets time go by, stopping where the server or the proxy has something to do.
+func (s *simulation) pass(d time.Duration) {
+	s.tracef("%v pass", d)
+	for until := s.now.Add(d); s.now.Before(until); {
+		next := until
+		if deadline := s.proxy.Deadline(); !deadline.IsZero() && deadline.Before(next) {
+			next = deadline
+		}
+		for _, d := range s.client.draining {
+			if d.until.Before(next) {
+				next = d.until
+			}
+		}
+		s.now = next
+		s.client.pass(next)
+		s.noteUse()
+		s.transmit()
+		s.pump()
+	}
+}
+
+// pump puts what the server has to say on the way.
+func (s *simulation) pump() {
+	for range 100 {
+		r, ok := s.proxy.Next(s.now)
+		s.noteEvents()
+		if !ok {
+			if d := s.proxy.Deadline(); !d.IsZero() && !d.After(s.now) {
+				s.fatalf("the deadline %v is not in the future", d)
+			}
+			return
+		}
+		s.context.at = s.now
+		m := message{response: r, context: s.context}
+		if r.Whole != nil {
+			m.resources = slices.Clone(r.Whole.Resources(r.TypeURL))
+		}
+		m.resources = append(m.resources, r.Resources...)
+		s.tracef("server sends %s", describe(m))
+		s.checkResponse(m)
+		s.sent[r.Nonce] = m
+		s.toClient = append(s.toClient, m)
+	}
+	s.fatalf("the server does not come to rest")
+}
+
+func (s *simulation) noteEvents() {
+	for _, e := range s.proxy.Events() {
+		s.tracef("event %+v", e)
+		s.unknown = s.unknown || e.Kind == publish.UnknownVersion
+	}
+}
+
+func describe(m message) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s:", m.response.Nonce, short(m.response.TypeURL))
+	for _, r := range m.resources {
+		fmt.Fprintf(&text, " %s@%.4s", r.Name(), r.Version())
+	}
+	for _, name := range m.response.Removed {
+		fmt.Fprintf(&text, " -%s", name)
+	}
+	fmt.Fprintf(&text, " (version %.70s)", m.response.Version)
+	return text.String()
+}
+
+func describeRequest(r publish.Request) string {
+	if r.NACK {
+		return fmt.Sprintf("NACK %s %s: %s", r.Nonce, short(r.TypeURL), r.Error)
+	}
+	return fmt.Sprintf("%s %s: version %.70s, names %v, +%v -%v, initial %d",
+		short(r.TypeURL), r.Nonce, r.Version, r.Names.All(), r.Subscribe, r.Unsubscribe, len(r.Initial))
+}
+
+func short(typeURL string) string { return typeURL[strings.LastIndex(typeURL, ".")+1:] }
+
+func (s *simulation) tracef(format string, args ...any) {
+	s.trace = append(s.trace, s.now.Sub(time.Unix(0, 0)).String()+" "+fmt.Sprintf(format, args...))
+}
+
+func (s *simulation) fatalf(format string, args ...any) {
+	s.t.Helper()
+	s.t.Fatalf("%s\nafter:\n%s", fmt.Sprintf(format, args...), strings.Join(s.trace, "\n"))
+}

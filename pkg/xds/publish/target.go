@@ -1,0 +1,94 @@
+package publish
+
+import (
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// Target is the config that the proxies of a node group are to have, with what
+// all of them need to know of it. It never changes. Make one with [NewTarget].
+type Target struct {
+	snapshot *cache.Snapshot
+	past     []*cache.Snapshot
+
+	dangling   map[string][]cache.Reference // absent cluster → what names it all the same
+	compound   []cache.Resource             // clusters that are made of other clusters
+	heartbeats map[string][]cache.Resource  // by type URL: those with a TTL
+}
+
+// NewTarget returns the target for a snapshot. past holds snapshots that the
+// group had before, newest first: by them the versions are understood that
+// proxies bring along from an earlier stream.
+func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
+	t := &Target{snapshot: snapshot, past: past, dangling: map[string][]cache.Reference{}, heartbeats: map[string][]cache.Resource{}}
+	for _, reference := range snapshot.Dangling() {
+		if reference.Type == resourcev3.ClusterType {
+			t.dangling[reference.Name] = append(t.dangling[reference.Name], reference)
+		}
+	}
+	for _, r := range snapshot.Resources(resourcev3.ClusterType) {
+		for range r.Targets(resourcev3.ClusterType) {
+			t.compound = append(t.compound, r)
+			break
+		}
+	}
+	for _, typeURL := range snapshot.Types() {
+		for _, r := range snapshot.Resources(typeURL) {
+			if r.TTL() > 0 {
+				t.heartbeats[typeURL] = append(t.heartbeats[typeURL], r)
+			}
+		}
+	}
+	return t
+}
+
+// Snapshot returns the config.
+func (t *Target) Snapshot() *cache.Snapshot { return t.snapshot }
+
+// Past returns the snapshots before it, newest first.
+func (t *Target) Past() []*cache.Snapshot { return t.past }
+
+func (t *Target) resource(typeURL, name string) (cache.Resource, bool) {
+	return t.snapshot.Resource(typeURL, name)
+}
+
+// find returns the resource that a version was given to, from this snapshot or
+// one before.
+func (t *Target) find(typeURL, name string, version cache.Version) (cache.Resource, bool) {
+	if r, ok := t.resource(typeURL, name); ok && r.Version() == version {
+		return r, true
+	}
+	for _, s := range t.past {
+		if r, ok := s.Resource(typeURL, name); ok && r.Version() == version {
+			return r, true
+		}
+	}
+	return cache.Resource{}, false
+}
+
+// generation returns the snapshot whose answer to a request has the version.
+func (t *Target) generation(version cache.Version, versionIn func(*cache.Snapshot) cache.Version) (*cache.Snapshot, bool) {
+	if versionIn(t.snapshot) == version {
+		return t.snapshot, true
+	}
+	for _, s := range t.past {
+		if versionIn(s) == version {
+			return s, true
+		}
+	}
+	return nil, false
+}
+
+// heartbeatInterval is half the shortest TTL of a type; zero: none has one.
+func (t *Target) heartbeatInterval(typeURL string) time.Duration {
+	var shortest time.Duration
+	for _, r := range t.heartbeats[typeURL] {
+		if shortest == 0 || r.TTL() < shortest {
+			shortest = r.TTL()
+		}
+	}
+	return shortest / 2
+}

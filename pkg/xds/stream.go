@@ -1,0 +1,287 @@
+package xds
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+const (
+	// stuckAfter is how long a proxy may take to read one response. Until then it
+	// costs that response's bytes, and nothing waits for it but its own stream.
+	stuckAfter = 40 * time.Second
+	// initialSync is how long a stream keeps its turn for its first config: one
+	// that is slow goes on beside the next.
+	initialSync = 2 * time.Second
+)
+
+// stream is one xDS stream: it moves messages between grpc and its state
+// machine, which decides what is sent.
+//
+// Three goroutines: serve, which is the handler; one that receives and ends with
+// the stream, and while a response is written, one that sends it.
+type stream struct {
+	server  *Server
+	grpc    grpc.ServerStream
+	typeURL string // the only type; empty: all (ADS)
+	delta   bool
+
+	requests chan request
+	failed   chan error // why there are no more requests; one at most
+	sent     chan error // how the send that is under way ended
+	sending  bool
+	turn     *turn // for the first config; nil: none is needed now
+
+	mu      sync.Mutex // guards the following: status looks at it
+	proxy   Proxy      // without what the machine knows
+	machine *publish.Proxy
+	edition *edition
+	behind  time.Time // since when the proxy has not had the newest config; zero: it has
+}
+
+// ServeStream serves one stream of a service of package
+// envoy.service.*.v3: of all types if typeURL is empty, else of that one. delta
+// says which variant its messages are of. It returns when the stream ends, with
+// the status to end it with. [Server.Register] makes it the handler of all
+// services; a program that registers them itself calls it.
+func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) error {
+	t := &stream{
+		server: s, grpc: ss, typeURL: typeURL, delta: delta,
+		requests: make(chan request), failed: make(chan error, 1), sent: make(chan error, 1),
+	}
+	t.proxy = Proxy{Transport: SotW, Since: time.Now()}
+	if delta {
+		t.proxy.Transport = Delta
+	}
+	if from, ok := peer.FromContext(ss.Context()); ok {
+		t.proxy.Address = from.Addr.String()
+	}
+	s.streams.add(t)
+	defer s.streams.remove(t)
+	go t.receiveAll()
+	err := t.serve(ss.Context())
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// receiveAll hands over each message of the proxy. It ends with the stream,
+// because grpc's RecvMsg does.
+func (s *stream) receiveAll() {
+	for {
+		r, err := s.receive()
+		if err != nil {
+			s.failed <- err
+			return
+		}
+		select {
+		case s.requests <- r:
+		case <-s.grpc.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *stream) serve(ctx context.Context) error {
+	group, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.endTurn()
+	var stuck, slow <-chan time.Time // of the send under way, and of the turn
+	for {
+		var come <-chan struct{}
+		var timer <-chan time.Time
+		switch {
+		case s.sending:
+		case !s.mayGo():
+			come = s.turn.come
+		case s.sendNext():
+			stuck = time.After(stuckAfter)
+		default:
+			timer = s.timer()
+		}
+		select {
+		case r := <-s.requests:
+			err = s.request(r)
+		case err = <-s.failed:
+		case <-s.edition.replaced:
+			s.follow(group)
+		case err = <-s.sent:
+			s.sending, stuck = false, nil
+		case <-come:
+			slow = time.After(initialSync)
+		case <-slow:
+			s.endTurn()
+			slow = nil
+		case <-timer:
+		case <-stuck:
+			err = s.server.refuse(refusedStuck, codes.Unavailable, "the proxy has not read a response within %v", stuckAfter)
+		case <-s.server.stopped:
+			err = status.Error(codes.Unavailable, "xdsready: the control plane stops")
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if s.turn == nil {
+			slow = nil
+		}
+	}
+}
+
+// begin takes the first request, waits until the group that it names is known,
+// and makes the machine.
+func (s *stream) begin(ctx context.Context) (*group, error) {
+	var first request
+	select {
+	case first = <-s.requests:
+	case err := <-s.failed:
+		return nil, err
+	case <-s.server.stopped:
+		return nil, status.Error(codes.Unavailable, "xdsready: the control plane stops")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if first.node.GetId() == "" {
+		return nil, s.server.refuse(refusedNode, codes.InvalidArgument, "the stream's first request has no node.id: set node.id in the proxy's bootstrap")
+	}
+	name := s.server.options.Group(first.node)
+	s.mu.Lock()
+	s.proxy.NodeID, s.proxy.Group = first.node.GetId(), name
+	s.mu.Unlock()
+	if err := s.server.unknown.await(ctx.Done(), name); err != nil {
+		return nil, err
+	}
+	group := s.server.refresh(name)
+	edition := group.current.Load()
+	if edition == nil {
+		return nil, status.Errorf(codes.Unavailable, "xdsready: node group %q is not known any more", name)
+	}
+	s.mu.Lock()
+	s.edition = edition
+	s.machine = publish.New(edition.target, publish.Options{
+		Delta:         s.delta,
+		Aggregated:    s.typeURL == "",
+		Strict:        strings.HasPrefix(first.node.GetUserAgentName(), "gRPC"),
+		RemovalDelay:  s.server.options.RemovalDelay,
+		ListenerDrain: s.server.options.ListenerDrain,
+	})
+	s.mu.Unlock()
+	return group, s.request(first)
+}
+
+// request works in a message.
+func (s *stream) request(r request) error {
+	if err := s.check(&r); err != nil {
+		return err
+	}
+	if err := s.checkNames(r, s.edition); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	err := s.machine.Request(r.Request, time.Now())
+	s.mu.Unlock()
+	if err != nil {
+		return s.server.refuse(refusedNonce, codes.InvalidArgument, "%s", err.Error())
+	}
+	s.after()
+	return nil
+}
+
+// follow goes over to the newest edition of the group.
+func (s *stream) follow(group *group) {
+	s.mu.Lock()
+	s.edition = group.current.Load()
+	s.machine.SetTarget(s.edition.target)
+	s.mu.Unlock()
+	s.after()
+}
+
+// after works in what an event has done: events for people, and how far behind
+// the proxy is.
+func (s *stream) after() {
+	s.mu.Lock()
+	events := s.machine.Events()
+	switch current := s.machine.Current(); {
+	case current:
+		s.behind = time.Time{}
+	case s.behind.IsZero():
+		s.behind = time.Now()
+	}
+	if s.turn != nil && s.machine.Quiet() {
+		s.endTurn()
+	}
+	s.mu.Unlock()
+	for _, e := range events {
+		s.server.report(s, e)
+	}
+}
+
+// mayGo reports whether the stream may send: a proxy that needs a first config
+// waits for its turn.
+func (s *stream) mayGo() bool {
+	if s.turn == nil {
+		s.mu.Lock()
+		needs := s.machine.Starting()
+		s.mu.Unlock()
+		if !needs {
+			return true
+		}
+		s.turn = s.server.pace.enter(s.proxy.Since)
+	}
+	select {
+	case <-s.turn.come:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *stream) endTurn() {
+	if s.turn != nil {
+		s.server.pace.leave(s.turn)
+		s.turn = nil
+	}
+}
+
+// sendNext starts to send the next response and reports whether there was one.
+func (s *stream) sendNext() bool {
+	s.mu.Lock()
+	r, ok := s.machine.Next(time.Now())
+	edition := s.edition
+	s.mu.Unlock()
+	s.after()
+	if !ok {
+		return false
+	}
+	m, size := s.message(r, edition)
+	s.server.metrics.sent(r.TypeURL, size)
+	s.sending = true
+	go func() { s.sent <- s.grpc.SendMsg(m) }()
+	return true
+}
+
+// timer fires when the machine, which has nothing to send now, may have without
+// an event.
+func (s *stream) timer() <-chan time.Time {
+	s.mu.Lock()
+	deadline := s.machine.Deadline()
+	s.mu.Unlock()
+	if deadline.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(deadline))
+}
