@@ -189,9 +189,10 @@ func (b builder) sets() map[string]*set {
 	for _, r := range b.sorted() {
 		s, ok := sets[r.typeURL]
 		if !ok {
-			s = &set{}
+			s = &set{index: make(map[string]int)}
 			sets[r.typeURL] = s
 		}
+		s.index[r.name] = len(s.resources)
 		s.resources = append(s.resources, r)
 		s.version = s.version.Add(r.version)
 	}

@@ -3,7 +3,6 @@ package cache
 import (
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -23,18 +22,9 @@ type Snapshot struct {
 
 // set holds the resources of one type.
 type set struct {
-	resources []Resource // by name
+	resources []Resource     // by name
+	index     map[string]int // where each is in resources
 	version   Version
-}
-
-// find returns where name is, or would be, in the set.
-func (s *set) find(name string) (int, bool) {
-	if s == nil {
-		return 0, false
-	}
-	return slices.BinarySearchFunc(s.resources, name, func(r Resource, name string) int {
-		return strings.Compare(r.name, name)
-	})
 }
 
 // Resources returns the resources of a type, placeholders included, by name.
@@ -47,11 +37,11 @@ func (s *Snapshot) Resources(typeURL string) []Resource {
 
 // Resource returns one resource, and whether it is there.
 func (s *Snapshot) Resource(typeURL, name string) (Resource, bool) {
-	if s == nil {
+	if s == nil || s.sets[typeURL] == nil {
 		return Resource{}, false
 	}
 	set := s.sets[typeURL]
-	i, ok := set.find(name)
+	i, ok := set.index[name]
 	if !ok {
 		return Resource{}, false
 	}

@@ -18,17 +18,21 @@ import (
 // 40 s, and proxies may ask for signs of life as often as every 5 s.
 func (s *Server) GRPCOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto")}),
+		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto"), s.names}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}
 }
 
 // codec is grpc's own, except that the resources of a response, which are
-// encoded already, are handed to the connection as they are and not copied.
-type codec struct{ encoding.CodecV2 }
+// encoded already, are handed to the connection as they are and not copied, and
+// that long lists of names in requests are decoded once for all who send them.
+type codec struct {
+	encoding.CodecV2
+	names *nameTable
+}
 
-// minShared is the size below which a copy costs less than a second buffer.
+// minShared is the size below which sharing costs more than it saves.
 const minShared = 4096
 
 // Marshal implements encoding.CodecV2.
@@ -59,4 +63,33 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 		return nil, err
 	}
 	return mem.BufferSlice{mem.SliceBuffer(encoded), mem.SliceBuffer(resources)}, nil
+}
+
+// namesField is the number of resource_names in a DiscoveryRequest and of
+// resource_names_subscribe in a DeltaDiscoveryRequest.
+const namesField = 3
+
+// Unmarshal implements encoding.CodecV2.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	var list *[]string
+	switch m := v.(type) {
+	case *discovery.DiscoveryRequest:
+		list = &m.ResourceNames
+	case *discovery.DeltaDiscoveryRequest:
+		list = &m.ResourceNamesSubscribe
+	}
+	if list == nil || data.Len() < minShared {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	message := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer message.Free()
+	names, rest, err := splitNames(message.ReadOnlyData(), namesField)
+	if err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(rest, v.(proto.Message)); err != nil {
+		return err
+	}
+	*list, err = c.names.decode(names)
+	return err
 }

@@ -49,7 +49,7 @@ func (s *stream) receive() (request, error) {
 	names := m.GetResourceNames()
 	wildcard := slices.Contains(names, "*")
 	if wildcard {
-		names = slices.DeleteFunc(names, func(name string) bool { return name == "*" })
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "*" })
 	}
 	return request{publish.Request{
 		TypeURL:  m.GetTypeUrl(),

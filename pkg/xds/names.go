@@ -1,69 +1,143 @@
 package xds
 
 import (
+	"errors"
 	"hash/maphash"
 	"runtime"
 	"sync"
+	"unicode/utf8"
 	"weak"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/xdsready/xdsready/pkg/xds/publish"
 )
 
-// nameTable makes proxies that ask for the same names share one set, in which
-// what was found out about it is shared too. A list is recognized by 128 bits of
-// hash with secret seeds, before it is sorted or compared.
+// nameTable makes proxies that ask for the same names share one list and one
+// set, in which what was found out about it is shared too. A thousand names in
+// each request would else be most of what a proxy costs, in time and in memory.
 type nameTable struct {
-	mu    sync.Mutex // guards lists
-	lists map[nameKey]weak.Pointer[publish.Names]
 	seeds [2]maphash.Seed
+
+	mu     sync.Mutex // guards both maps
+	byHash map[nameKey]weak.Pointer[publish.Names]
+	byList map[*string]weak.Pointer[publish.Names] // by the address of the first name
 }
 
+// nameKey is a hash of encoded names: 128 bits with secret seeds, so that two
+// lists that differ have the same one neither by accident nor on purpose.
 type nameKey [2]uint64
 
 func newNameTable() *nameTable {
-	return &nameTable{lists: map[nameKey]weak.Pointer[publish.Names]{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	return &nameTable{
+		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
+		byHash: map[nameKey]weak.Pointer[publish.Names]{}, byList: map[*string]weak.Pointer[publish.Names]{},
+	}
 }
 
-// of returns the set of these names, nil for none.
-func (t *nameTable) of(names []string) *publish.Names {
-	if len(names) == 0 {
+// of returns the set of the names of a list, nil for none. For a list that came
+// from decode it is a shared one.
+func (t *nameTable) of(list []string) *publish.Names {
+	if len(list) == 0 {
 		return nil
 	}
-	key := t.key(names)
 	t.mu.Lock()
-	known := t.lists[key].Value()
+	known := t.byList[&list[0]].Value()
 	t.mu.Unlock()
-	if known != nil {
+	if known != nil && len(known.List()) == len(list) {
 		return known
 	}
-	set := publish.NewNames(names)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if known := t.lists[key].Value(); known != nil {
-		return known // another stream was faster
-	}
-	t.lists[key] = weak.Make(set)
-	runtime.AddCleanup(set, t.forget, key)
-	return set
+	return publish.NewNames(list)
 }
 
-func (t *nameTable) key(names []string) (key nameKey) {
-	for i, seed := range t.seeds {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		for _, name := range names {
-			_, _ = h.WriteString(name) // never fails
-			_ = h.WriteByte(0)
+// decode returns the list of names in an encoded repeated field, shared with all
+// who sent the same. It must not be changed.
+func (t *nameTable) decode(field []byte) ([]string, error) {
+	key := nameKey{maphash.Bytes(t.seeds[0], field), maphash.Bytes(t.seeds[1], field)}
+	t.mu.Lock()
+	known := t.byHash[key].Value()
+	t.mu.Unlock()
+	if known != nil {
+		return known.List(), nil
+	}
+	list, err := decodeNames(field)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return t.add(key, publish.NewNames(list)), nil
+}
+
+// add makes a set known and returns its list, or that of another stream that was
+// faster.
+func (t *nameTable) add(key nameKey, set *publish.Names) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known := t.byHash[key].Value(); known != nil {
+		return known.List()
+	}
+	list := set.List()
+	t.byHash[key], t.byList[&list[0]] = weak.Make(set), weak.Make(set)
+	runtime.AddCleanup(set, t.forget, forgotten{key, &list[0]})
+	return list
+}
+
+// forgotten is a set that nobody uses any more.
+type forgotten struct {
+	key  nameKey
+	list *string
+}
+
+func (t *nameTable) forget(f forgotten) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byList, f.list)
+	if t.byHash[f.key].Value() == nil { // no equal one has taken its place
+		delete(t.byHash, f.key)
+	}
+}
+
+// decodeNames decodes a repeated string field, tags included.
+func decodeNames(field []byte) ([]string, error) {
+	var list []string
+	for text := string(field); len(field) > 0; {
+		_, _, tag := protowire.ConsumeTag(field)
+		name, size := protowire.ConsumeBytes(field[tag:])
+		at := len(text) - len(field) + tag + size - len(name)
+		list = append(list, text[at:at+len(name)]) // all share one allocation
+		if !utf8.Valid(name) {
+			return nil, errors.New("string field contains invalid UTF-8")
 		}
-		key[i] = h.Sum64()
+		field = field[tag+size:]
 	}
-	return key
+	return list, nil
 }
 
-func (t *nameTable) forget(key nameKey) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.lists[key].Value() == nil {
-		delete(t.lists, key)
+// splitNames returns the fields of the encoded message with that number, which
+// are strings, and the rest. It returns an error if the message is malformed.
+// The names are not copied where they stand together, as they usually do.
+func splitNames(message []byte, number protowire.Number) (names, rest []byte, err error) {
+	end := 0 // of the names, in message
+	for at := 0; at < len(message); {
+		n, kind, tag := protowire.ConsumeTag(message[at:])
+		if tag < 0 {
+			return nil, nil, protowire.ParseError(tag)
+		}
+		size := protowire.ConsumeFieldValue(n, kind, message[at+tag:])
+		if size < 0 {
+			return nil, nil, protowire.ParseError(size)
+		}
+		next := at + tag + size
+		switch {
+		case n != number || kind != protowire.BytesType:
+			rest = append(rest, message[at:next]...)
+		case names == nil:
+			names, end = message[at:next:next], next
+		case end == at:
+			names, end = message[at-len(names):next:next], next
+		default:
+			names, end = append(names, message[at:next]...), -1
+		}
+		at = next
 	}
+	return names, rest, nil
 }

@@ -26,8 +26,8 @@ type ask struct {
 // answers are those of one edition: messages for the codec of the server.
 type answers struct {
 	first    func(group, typeURL string) any
-	change   func() any // for those who have the edition before
-	replaced chan struct{}          // closed when there is a newer edition
+	change   func() any    // for those who have the edition before
+	replaced chan struct{} // closed when there is a newer edition
 }
 
 func newAnswers(first func(group, typeURL string) any, change func() any) *answers {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-
 )
 
 // newSharedFanout returns a server that encodes each resource once, as Istio

@@ -113,7 +113,7 @@ type options struct {
 	only *regexp.Regexp
 	json bool
 	list bool
-	// proxies is how many connect in the rows fanout/; 0: as many as usual.
+	// proxies is how many connect in the rows fanout/ and idle/; 0: as many as usual.
 	proxies int
 	docs    string // directory of the page whose tables are measured; empty: none is written
 }
@@ -127,7 +127,7 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	output := flags.String("output", "table", "table or json")
 	flags.BoolVar(&o.list, "list", false, "write the names of the rows and measure nothing")
 	flags.StringVar(&o.docs, "docs", "", "write the tables and plots of performance.md in this `directory` as well")
-	flags.IntVar(&o.proxies, "proxies", 0, "how many proxies connect in the rows fanout/ (0: 1,000)")
+	flags.IntVar(&o.proxies, "proxies", 0, "how many proxies connect in the rows fanout/ and idle/ (0: 1,000)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stderr, "usage: bench [--only REGEXP] [--proxies N] [--output table|json] [--docs DIRECTORY] [--list]")

@@ -19,18 +19,20 @@ import (
 
 const backendSays = "hello from the backend"
 
-// startBackend returns the address of an HTTP server behind the Envoys. Its
-// answers bear that address in the header "backend"; those to /stream take
-// 200 ms.
+// backend answers requests with the address they came to in the header "backend";
+// those to /stream take 200 ms.
+var backend = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("backend", fmt.Sprint(r.Context().Value(http.LocalAddrContextKey)))
+	_, _ = fmt.Fprintln(w, backendSays) // an error means that the client has gone
+	if r.URL.Path == "/stream" {
+		stream(w, r)
+	}
+})
+
+// startBackend returns the address of an HTTP server behind the Envoys.
 func startBackend(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("backend", fmt.Sprint(r.Context().Value(http.LocalAddrContextKey)))
-		_, _ = fmt.Fprintln(w, backendSays) // an error means that the client has gone
-		if r.URL.Path == "/stream" {
-			stream(w, r)
-		}
-	}))
+	server := httptest.NewServer(backend)
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }

@@ -30,6 +30,8 @@
 //
 // # What differs from go-control-plane's server
 //
+//   - The names in a request are shared by all proxies that sent the same: a
+//     callback must not change them.
 //   - Responses are encoded once, for all proxies. OnStreamResponse and
 //     OnStreamDeltaResponse are given them decoded, once for each proxy; what they
 //     change is not sent. CallbackFuncs without the two cost nothing.

@@ -1,6 +1,7 @@
 package gocontrolplane
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -11,10 +12,13 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/types"
 	cachev3 "github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/xds"
@@ -61,12 +65,25 @@ func (g *groups) mustFollowNothing(t *testing.T, snapshots cachev3.SnapshotCache
 // set stores a snapshot of clusters.
 func set(t *testing.T, snapshots cachev3.SnapshotCache, names ...string) {
 	t.Helper()
-	items := map[string]types.ResourceWithTTL{}
+	var clusters []types.Resource
 	for _, name := range names {
-		items[name] = types.ResourceWithTTL{Resource: &clusterv3.Cluster{Name: name}}
+		clusters = append(clusters, &clusterv3.Cluster{Name: name})
 	}
-	s := &cachev3.Snapshot{}
-	s.Resources[types.Cluster] = cachev3.Resources{Version: strings.Join(names, " "), Items: items}
+	setResources(t, snapshots, clusters...)
+}
+
+// setResources stores a snapshot of clusters and secrets.
+func setResources(t *testing.T, snapshots cachev3.SnapshotCache, resources ...types.Resource) {
+	t.Helper()
+	byType := map[resourcev3.Type][]types.Resource{}
+	for _, r := range resources {
+		typeURL := resourcev3.APITypePrefix + string(proto.MessageName(r))
+		byType[typeURL] = append(byType[typeURL], r)
+	}
+	s, err := cachev3.NewSnapshot(fmt.Sprint(resources), byType)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := snapshots.SetSnapshot(t.Context(), nodeID, s); err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +156,32 @@ func TestEmptySnapshot(t *testing.T) {
 	})
 }
 
+// TestWithheld takes away the secret of a cluster: the last good cluster, which
+// only the snapshot before has, stays.
+func TestWithheld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tls, err := anypb.New(&tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
+			TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: "s", SdsConfig: &corev3.ConfigSource{
+				ConfigSourceSpecifier: &corev3.ConfigSource_Ads{Ads: &corev3.AggregatedConfigSource{}},
+			}}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := &clusterv3.Cluster{Name: "a", TransportSocket: &corev3.TransportSocket{
+			Name: "tls", ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: tls},
+		}}
+		snapshots := cachev3.NewSnapshotCache(true, cachev3.IDHash{}, nil)
+		setResources(t, snapshots, a, &tlsv3.Secret{Name: "s"})
+		g := following(t, snapshots, &lines{})
+		g.joinNode()
+		synctest.Wait()
+		setResources(t, snapshots, a, &clusterv3.Cluster{Name: "b"})
+		synctest.Wait()
+		g.mustHave(t, "a", "b")
+	})
+}
+
 // TestClearSnapshot clears a group and stores it again, which SnapshotCache tells
 // no watch of.
 func TestClearSnapshot(t *testing.T) {
@@ -161,6 +204,29 @@ func TestClearSnapshot(t *testing.T) {
 			synctest.Wait()
 			g.mustHave(t, names+names)
 		}
+	})
+}
+
+// TestWatchesLost clears a group that another client of the cache asks for: the
+// cache then has a watch of the group, but only that one.
+func TestWatchesLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		snapshots := cachev3.NewSnapshotCache(true, cachev3.IDHash{}, nil)
+		set(t, snapshots, "a")
+		g := following(t, snapshots, &lines{})
+		g.joinNode()
+		synctest.Wait()
+		snapshots.ClearSnapshot(nodeID)
+		other := &watch{
+			route: route{snapshots, []string{resourcev3.SecretType}}, group: nodeID,
+			node: &corev3.Node{Id: nodeID}, changed: make(chan struct{}, 1),
+		}
+		go other.run(t.Context())
+		synctest.Wait()
+		set(t, snapshots, "b")
+		time.Sleep(lookEvery)
+		synctest.Wait()
+		g.mustHave(t, "b")
 	})
 }
 

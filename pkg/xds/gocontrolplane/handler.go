@@ -66,9 +66,5 @@ func serve[Q request, R response](h *handler, c calls[Q, R], s grpc.ServerStream
 	if err := c.open(s.Context(), o.id, typeURL); err != nil {
 		return err
 	}
-	err := h.server.ServeStream(typeURL, delta, o)
-	if refused := o.refusal(); refused != nil {
-		return refused
-	}
-	return err
+	return h.server.ServeStream(typeURL, delta, o)
 }

@@ -50,7 +50,6 @@ type observed[Q request, R response] struct {
 	node   *corev3.Node // the last that a request had; empty until then
 	joined *follower    // nil until the first request
 	last   map[string]Q // the last request of each type, for calls.response
-	failed error        // what a callback refused a request with
 }
 
 // errEnded is for a goroutine of the server that outlives its stream: no callback
@@ -73,8 +72,8 @@ func (s *observed[Q, R]) RecvMsg(m any) error {
 		return errEnded
 	}
 	s.completeLocked(q)
-	if s.failed = s.calls.request(s.id, q); s.failed != nil {
-		return s.failed
+	if err := s.calls.request(s.id, q); err != nil {
+		return err // the server ends the stream with it
 	}
 	if s.calls.response != nil {
 		s.last[q.GetTypeUrl()] = copyOf(q) // the server may change its own
@@ -128,13 +127,6 @@ func decoded[R response](r R) (R, error) {
 	shown := copyOf(r)
 	shown.ProtoReflect().SetUnknown(nil)
 	return shown, proto.UnmarshalOptions{Merge: true}.Unmarshal(r.ProtoReflect().GetUnknown(), shown)
-}
-
-// refusal is what a callback ended the stream with.
-func (s *observed[Q, R]) refusal() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failed
 }
 
 // close calls the last callback.

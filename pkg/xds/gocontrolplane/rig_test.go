@@ -50,7 +50,11 @@ func ours(t *testing.T, c cachev3.Cache, callbacks serverv3.Callbacks) *gocontro
 // a connection to it.
 func dial(t *testing.T, server serverv3.Server) *grpc.ClientConn {
 	t.Helper()
-	g := grpc.NewServer()
+	var options []grpc.ServerOption
+	if s, ok := server.(*gocontrolplane.Server); ok {
+		options = s.XDS().GRPCOptions()
+	}
+	g := grpc.NewServer(options...)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, server)
 	clusterservice.RegisterClusterDiscoveryServiceServer(g, server)
 	endpointservice.RegisterEndpointDiscoveryServiceServer(g, server)

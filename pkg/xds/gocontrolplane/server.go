@@ -78,7 +78,7 @@ func NewServer(ctx context.Context, c cachev3.Cache, callbacks serverv3.Callback
 	}
 	o = o.withDefaults()
 	groups := newGroups(ctx, c, o)
-	server, err := o.build(c, groups.store) //nolint:contextcheck // Run gets ctx
+	server, err := o.build(c, groups.store)
 	if err != nil {
 		panic("gocontrolplane.NewServer: " + err.Error())
 	}
@@ -106,6 +106,8 @@ func (o Options) build(c cachev3.Cache, store *cache.Store) (*xds.Server, error)
 	return xds.New(o.Registry, store, o.Server)
 }
 
-// XDS returns the server inside: for its health service, status and metrics.
+// XDS returns the server inside: for its GRPCOptions, which save a copy of each
+// response and end the streams of proxies that have vanished, its health service,
+// status and metrics.
 // Its Register is not for a program that has callbacks, and its Run is running.
 func (s *Server) XDS() *xds.Server { return s.xds }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -18,14 +19,22 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 	if i < 0 {
 		return false
 	}
-	for _, f := range s.flights[:i] {
-		p.accept(s, f, now)
-	}
-	last := s.flights[i]
+	last, earlier := s.flights[i], slices.Clone(s.flights[:i])
 	s.flights = slices.Delete(s.flights, 0, i+1)
+	if last.part && len(s.suspects) > 0 {
+		s.suspects = s.suspects[1:]
+	}
+	if r.NACK && !p.options.Delta && fullState(s.typeURL) {
+		last.repeat(s, earlier)
+	} else {
+		for _, f := range earlier {
+			p.accept(s, f, now)
+		}
+	}
 	if r.NACK {
 		p.reject(s, last, r.Error, now)
 	} else {
+		s.version, s.updated = last.version, now
 		p.accept(s, last, now)
 	}
 	s.settled, s.unknown = nonce, false
@@ -36,14 +45,26 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 	return true
 }
 
+// repeat adds to a response of full state what those before it changed: it
+// carried that again, so a NACK of it may be about that.
+func (f *flight) repeat(s *subscription, earlier []flight) {
+	for _, e := range slices.Backward(earlier) {
+		for name, r := range e.sent {
+			if _, ok := f.has(s, name); !ok {
+				f.sent[name] = r
+			}
+		}
+		maps.Copy(f.before, e.before)
+		if e.whole != nil {
+			f.whole, f.of = e.whole, e.of
+		}
+	}
+}
+
 // accept notes that the proxy has what the response carried.
 func (p *Proxy) accept(s *subscription, f flight, now time.Time) {
-	s.version, s.updated = f.version, now
 	for name := range f.sent {
 		delete(s.rejected, name)
-	}
-	if f.part && len(s.suspects) > 0 {
-		s.suspects = s.suspects[1:]
 	}
 	switch s.typeURL {
 	case resourcev3.ListenerType:
@@ -57,9 +78,12 @@ func (p *Proxy) accept(s *subscription, f flight, now time.Time) {
 // Connections that were made before go on using them, and no subscription tells
 // when the last has ended; that of a route table does.
 func (p *Proxy) drain(s *subscription, f flight, now time.Time) {
+	if s.unknown {
+		p.drainAll = now.Add(p.options.ListenerDrain)
+	}
 	for name, e := range f.before {
-		if !e.known() {
-			continue
+		if e.unknown {
+			p.drainAll = now.Add(p.options.ListenerDrain)
 		}
 		replacement := s.view.entry(s.typeURL, name).resource
 		for cluster := range e.resource.Targets(resourcev3.ClusterType) {
@@ -72,8 +96,10 @@ func (p *Proxy) drain(s *subscription, f flight, now time.Time) {
 
 // undo says that the proxy kept what it held before a response, under one of
 // the names that this carried.
-func (p *Proxy) undo(s *subscription, f flight, name string) {
-	before := f.before[name]
+func (p *Proxy) undo(s *subscription, f flight, name string, before entry) {
+	if s.typeURL == resourcev3.EndpointType {
+		p.starve(name, f.nonce)
+	}
 	for i := range s.flights { // sent later, so it has replaced it or will
 		later := &s.flights[i]
 		if _, ok := later.sent[name]; ok {
@@ -88,28 +114,22 @@ func (p *Proxy) undo(s *subscription, f flight, name string) {
 
 // names returns the names that a response carried, sorted.
 func (f *flight) names(s *subscription) []string {
-	if f.whole == nil {
-		names := make([]string, 0, len(f.sent))
-		for name := range f.sent {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		return names
-	}
-	var names []string
+	names := slices.Collect(maps.Keys(f.sent))
 	for _, r := range f.whole.Resources(s.typeURL) {
-		if s.asks(r.Name()) {
+		if f.of == nil || f.of.Has(r.Name()) {
 			names = append(names, r.Name())
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // warming is a cluster that was sent and is not known warm.
 type warming struct {
 	resource cache.Resource
 	nonce    uint64 // of the CDS response that carried it
-	replaces bool   // the proxy has another cluster of that name, which serves meanwhile
+	since    time.Time
+	replaces bool // the proxy has another cluster of that name, which serves meanwhile
 
 	endpoints string // the load assignment it asks for; empty: none, or it is not enough
 	sent      uint64 // the EDS response after nonce that carried it
@@ -117,8 +137,8 @@ type warming struct {
 }
 
 // heat notes that a cluster was sent.
-func (p *Proxy) heat(r cache.Resource, nonce uint64, replaces bool) {
-	w := &warming{resource: r, nonce: nonce, replaces: replaces}
+func (p *Proxy) heat(r cache.Resource, nonce uint64, replaces bool, now time.Time) {
+	w := &warming{resource: r, nonce: nonce, replaces: replaces, since: now}
 	if !hasHealthChecks(r) {
 		for name := range r.Targets(resourcev3.EndpointType) {
 			w.endpoints = name
@@ -144,6 +164,15 @@ func (p *Proxy) endpointsSent(name string, nonce uint64) {
 	for _, w := range p.cold {
 		if w.endpoints == name && w.sent == 0 {
 			w.sent = nonce
+		}
+	}
+}
+
+// starve takes back that a load assignment was sent.
+func (p *Proxy) starve(name string, nonce uint64) {
+	for _, w := range p.cold {
+		if w.endpoints == name && w.sent == nonce {
+			w.sent = 0
 		}
 	}
 }

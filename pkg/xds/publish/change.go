@@ -101,7 +101,8 @@ func (p *Proxy) considerSwitch(s *subscription, name string, c *change, now time
 	if !ok || !p.offers(s, r, now) {
 		return
 	}
-	if r, ok := p.switchTo(s, s.view.except[name], r, now); ok {
+	// What goes may be a merged table, which may have been rejected itself.
+	if r, ok := p.switchTo(s, s.view.except[name], r, now); ok && p.offers(s, r, now) {
 		c.send = append(c.send, r)
 	}
 }
@@ -117,7 +118,7 @@ func (p *Proxy) considerRemoval(s *subscription, name string, c *change, now tim
 // switchTo returns what may be sent now of r, which the proxy does not hold: r,
 // or nothing, or a route table that is r but for the routes that are not ready.
 func (p *Proxy) switchTo(s *subscription, e entry, r cache.Resource, now time.Time) (cache.Resource, bool) {
-	if !p.options.Aggregated || !ordered(s.typeURL) || e.absent() && s.typeURL != resourcev3.ListenerType {
+	if !p.options.Aggregated || !ordered(s.typeURL) && (e.absent() || !compound(r)) {
 		return r, true
 	}
 	block := p.blocked(s, e, r)
@@ -132,7 +133,8 @@ func (p *Proxy) switchTo(s *subscription, e entry, r cache.Resource, now time.Ti
 		if ok && !e.is(merged, true) {
 			return merged, true
 		}
-		if !block.certain && (block.serves || e.absent() || p.due(h.since.Add(switchAfter), now)) {
+		if !block.certain && p.due(h.end(s, e, block), now) {
+			delete(s.holds, r.Name())
 			return r, true
 		}
 	}
@@ -146,6 +148,18 @@ type hold struct {
 
 	merged   cache.Resource // what merge made last
 	mergedOf string         // of which table and cold clusters
+}
+
+// end returns when the switch does not wait longer.
+func (h *hold) end(s *subscription, e entry, b *block) time.Time {
+	wait := b.wait
+	if e.absent() && s.typeURL == resourcev3.ListenerType {
+		wait = keepAfter // what needs other clusters is to be served
+	}
+	if b.since.After(h.since) {
+		return b.since.Add(wait)
+	}
+	return h.since.Add(wait)
 }
 
 func (s *subscription) hold(name string, now time.Time) *hold {

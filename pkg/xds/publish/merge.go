@@ -31,7 +31,9 @@ func (p *Proxy) merge(s *subscription, h *hold, e entry, r cache.Resource) (cach
 		h.merged, h.mergedOf = merged, key
 	}
 	merged := h.merged
-	if slices.ContainsFunc(cold, func(name string) bool { return merged.Refers(resourcev3.ClusterType, name) }) {
+	if slices.ContainsFunc(cold, func(name string) bool {
+		return merged.Refers(resourcev3.ClusterType, name) && !e.resource.Refers(resourcev3.ClusterType, name)
+	}) {
 		return cache.Resource{}, false // something else than a route names it
 	}
 	return merged, true
@@ -66,7 +68,7 @@ func mergeRoute(before []*routev3.Route, route *routev3.Route, cold []string) *r
 	i := slices.IndexFunc(before, func(o *routev3.Route) bool {
 		return proto.Equal(o.GetMatch(), route.GetMatch()) && o.GetName() == route.GetName()
 	})
-	if i < 0 || usesAny(before[i].GetRoute(), cold) {
+	if i < 0 {
 		return nil
 	}
 	route.Action = proto.Clone(before[i]).(*routev3.Route).Action

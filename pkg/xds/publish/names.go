@@ -10,6 +10,7 @@ import (
 // Names is an immutable set of resource names. Proxies that ask for the same
 // names share one, and what was found out about it. A nil *Names is empty.
 type Names struct {
+	list   []string // as it was given
 	sorted []string
 	answer atomic.Pointer[answer] // for the snapshot that was looked at last
 }
@@ -20,16 +21,21 @@ type answer struct {
 	typeURL  string
 	version  cache.Version // of the resources that bear one of the names
 	whole    bool          // these are all resources of the type
+	complete bool          // every name has its resource
 }
 
-// NewNames returns the set of these names, without the empty one.
+// NewNames returns the set of these names, without the empty one. It keeps the
+// slice.
 func NewNames(names []string) *Names {
 	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
 	if len(sorted) > 0 && sorted[0] == "" {
 		sorted = sorted[1:]
 	}
-	return &Names{sorted: sorted}
+	return &Names{list: names, sorted: sorted}
 }
+
+// List returns the names as they were given. The slice must not be changed.
+func (n *Names) List() []string { return n.list }
 
 // All returns the names, sorted. The slice must not be changed.
 func (n *Names) All() []string {
@@ -62,7 +68,8 @@ func (n *Names) minus(names []string) *Names {
 	if !slices.ContainsFunc(gone.sorted, n.Has) {
 		return n
 	}
-	return &Names{sorted: slices.DeleteFunc(slices.Clone(n.All()), gone.Has)}
+	kept := slices.DeleteFunc(slices.Clone(n.All()), gone.Has)
+	return &Names{list: kept, sorted: kept}
 }
 
 // in returns how the snapshot answers a request for these names.
@@ -81,6 +88,7 @@ func (n *Names) in(s *cache.Snapshot, typeURL string) *answer {
 			found++
 		}
 	}
+	a.complete = found == len(n.sorted)
 	a.whole = found == len(s.Resources(typeURL))
 	n.answer.Store(a)
 	return a

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"slices"
+	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 
@@ -27,7 +28,17 @@ type block struct {
 	on      string // the name of what it waits for
 	cause   Cause
 	certain bool // waiting does not help: it was rejected
-	serves  bool // an older one of that name serves meanwhile
+
+	since time.Time     // when it was sent; zero: it counts since the switch waits
+	wait  time.Duration // how long the switch waits for it at most
+}
+
+// longer returns which of two blocks ends later.
+func longer(a, b *block) *block {
+	if a == nil || !a.certain && (b.certain || b.since.Add(b.wait).After(a.since.Add(a.wait))) {
+		return b
+	}
+	return a
 }
 
 // blocked returns what keeps r from replacing e now, nil for nothing.
@@ -49,30 +60,40 @@ func (p *Proxy) blockedByCluster(e entry, r cache.Resource) *block {
 	c := p.subs[resourcev3.ClusterType]
 	switch {
 	case c == nil && p.awaitsClusters():
-		return &block{waiter: r.Name(), cause: NotAsked}
+		return &block{waiter: r.Name(), cause: NotAsked, wait: switchAfter}
 	case c == nil || !c.wildcard:
 		return nil // waiting only for what the stream subscribes to
 	case c.fresh && p.routesFirst(c):
 		return nil
 	case c.fresh || p.allCold != 0:
-		return &block{waiter: r.Name(), cause: ClusterCold}
+		return &block{waiter: r.Name(), cause: ClusterCold, wait: switchAfter}
 	}
 	var found *block
 	for _, name := range p.coldClusters(c) {
 		if !p.needs(r, name) || e.known() && e.resource.Refers(resourcev3.ClusterType, name) && p.serves(c, name) {
 			continue
 		}
-		b := &block{waiter: r.Name(), on: name, cause: ClusterCold, serves: p.serves(c, name)}
-		if bad, ok := c.rejected[name]; ok {
-			if t, ok := p.target.resource(c.typeURL, name); ok && t.Version() == bad.version && !b.serves {
-				b.cause, b.certain = ClusterRejected, true
-			}
-		}
-		if found == nil || found.serves && !b.serves {
-			found = b
-		}
+		found = longer(found, p.blockedBy(c, r, name))
 	}
 	return found
+}
+
+// blockedBy returns how r waits for a cold cluster.
+func (p *Proxy) blockedBy(c *subscription, r cache.Resource, name string) *block {
+	b := &block{waiter: r.Name(), on: name, cause: ClusterCold, wait: switchAfter}
+	if w := p.cold[name]; w != nil {
+		b.since = w.since
+	}
+	if p.serves(c, name) {
+		b.wait = keepAfter
+		return b
+	}
+	if bad, ok := c.rejected[name]; ok {
+		if t, ok := p.target.resource(c.typeURL, name); ok && t.Version() == bad.version {
+			b.cause, b.certain = ClusterRejected, true
+		}
+	}
+	return b
 }
 
 // awaitsClusters reports whether the proxy, which has not asked for clusters on
@@ -145,7 +166,7 @@ func (p *Proxy) blockedByRoutes(e entry, r cache.Resource) *block {
 		}
 		for _, held := range routes.maybeHeld(name) {
 			if routes.asks(name) && ok && overlap(gone, held.FilterOverrides()) {
-				return &block{waiter: r.Name(), on: name, cause: OtherSide}
+				return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
 			}
 		}
 	}
@@ -166,7 +187,7 @@ func (p *Proxy) blockedByListener(r cache.Resource) *block {
 		}
 		for _, held := range listeners.maybeHeld(name) {
 			if overlap(without(next.HTTPFilters(), held.HTTPFilters()), r.FilterOverrides()) {
-				return &block{waiter: r.Name(), on: name, cause: OtherSide}
+				return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
 			}
 		}
 	}

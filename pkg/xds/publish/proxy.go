@@ -69,12 +69,14 @@ type Proxy struct {
 	resumed bool      // the proxy brought config along
 	loaded  bool      // it has asked for listeners: a CDS ACK means warm now
 	sent    bool      // something was sent on the stream
+	fed     bool      // endpoints that it has were sent once more
 	wake    time.Time // when Next may have something without an event; zero: never
 
 	cold     map[string]*warming  // clusters that were sent and are not known warm
 	allCold  uint64               // so are all of this CDS response; zero: of none
 	leaving  map[string]time.Time // clusters to be removed → unused since; zero: in use
 	draining map[string]time.Time // clusters that a replaced listener named → how long
+	drainAll time.Time            // a replaced listener may have named any cluster → how long
 	events   []Event
 }
 
@@ -113,6 +115,7 @@ func (p *Proxy) rebase(s *subscription) {
 // next event or [Proxy.Deadline]. It takes for granted that the response is sent.
 func (p *Proxy) Next(now time.Time) (Response, bool) {
 	p.wake = time.Time{}
+	p.feed(now)
 	for _, typeURL := range order {
 		s := p.subs[typeURL]
 		if s == nil {
@@ -124,6 +127,19 @@ func (p *Proxy) Next(now time.Time) (Response, bool) {
 		}
 	}
 	return p.greet(now)
+}
+
+// feed sends the endpoints once more to a proxy that reconnected while a cluster
+// was warming: it asks for clusters only when that is warm, and until then its
+// silence is all that tells that it needs them.
+func (p *Proxy) feed(now time.Time) {
+	if p.fed || !p.options.Aggregated || p.subs[resourcev3.ClusterType] != nil || !p.awaitsClusters() {
+		return
+	}
+	if p.due(p.since.Add(listen), now) {
+		p.fed = true
+		p.again(p.subs[resourcev3.EndpointType])
+	}
 }
 
 // next returns the next response of a type.

@@ -29,7 +29,8 @@ type envoy struct {
 	tables      map[string]cache.Resource
 	listeners   map[string]*modelListener
 	draining    []drainingChain
-	loaded      bool // the first clusters are warm
+	started     bool // the first clusters have come
+	loaded      bool // and were warm
 
 	streams map[string]*modelType
 	owesCDS bool              // it reconnected while a cluster was warming
@@ -119,6 +120,7 @@ func (e *envoy) ask(typeURL string) {
 	r := publish.Request{TypeURL: typeURL}
 	if e.delta {
 		r.Subscribe, r.Unsubscribe = minus(names, s.names), minus(s.names, names)
+		r.Names = publish.NewNames(r.Subscribe)
 		if !s.asked {
 			r.Initial = e.versions(typeURL)
 		}
@@ -197,6 +199,37 @@ func (e *envoy) holds(typeURL string) map[string]cache.Resource {
 		return e.tables
 	}
 	return all
+}
+
+// blank returns how many types the proxy asks for without a trace of an earlier
+// stream: in delta that is so if it holds none.
+func (e *envoy) blank() int {
+	n := 0
+	for _, typeURL := range modelledTypes {
+		if s := e.streams[typeURL]; s.asked && (e.delta && len(e.holds(typeURL)) == 0 || !e.delta && s.version == "") &&
+			(typeURL == resourcev3.ClusterType || typeURL == resourcev3.ListenerType || len(e.wanted(typeURL)) > 0) {
+			n++
+		}
+	}
+	return n
+}
+
+// blankClusters reports whether a SotW proxy has clusters and no version to show
+// for them: it has never accepted a response as a whole.
+func (e *envoy) blankClusters() bool {
+	return !e.delta && e.streams[resourcev3.ClusterType].version == "" && len(e.clusters) > 0
+}
+
+// stale returns the types of which a SotW proxy shows another version than that
+// of what it has: it has dropped names since, or rejected a part of a response.
+func (e *envoy) stale(target *cache.Snapshot) []string {
+	return slices.DeleteFunc(slices.Clone(modelledTypes), func(typeURL string) bool {
+		current := target.Version(typeURL)
+		if typeURL != resourcev3.ClusterType && typeURL != resourcev3.ListenerType {
+			current = target.VersionOf(typeURL, e.wanted(typeURL))
+		}
+		return e.delta || e.streams[typeURL].version == current.String()
+	})
 }
 
 // subscribe asks for what clusters and listeners refer to now.
@@ -289,6 +322,7 @@ func (e *envoy) gone(m message) []string {
 }
 
 func (e *envoy) applyClusters(m message, good []cache.Resource) {
+	e.started = true
 	for _, name := range e.gone(m) {
 		delete(e.clusters, name)
 	}
@@ -389,7 +423,7 @@ func (e *envoy) allWarm() {
 	case e.owesCDS:
 		e.owesCDS = false
 		e.ask(resourcev3.ClusterType)
-	case !e.loaded && e.streams[resourcev3.ClusterType].nonce != "":
+	case !e.loaded && e.started:
 		e.loaded = true
 		e.ask(resourcev3.ListenerType)
 	}

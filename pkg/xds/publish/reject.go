@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,26 +31,40 @@ type rejection struct {
 // does not for endpoints; then they are found by sending smaller parts.
 func (p *Proxy) reject(s *subscription, f flight, message string, now time.Time) {
 	names := f.names(s)
-	bad := blamed(message, names)
-	if len(names) == 1 {
+	// It may blame what was rejected before and repeated since.
+	bad := blamed(message, slices.Concat(names, slices.Collect(maps.Keys(s.rejected))))
+	if len(bad) == 0 && len(names) == 1 {
 		bad = names
 	}
-	if f.part && len(s.suspects) > 0 {
-		s.suspects = s.suspects[1:]
-	}
 	if len(bad) == 0 {
-		for _, name := range names {
-			p.undo(s, f, name)
-		}
-		if half := len(names) / 2; half > 0 {
-			s.suspects = slices.Insert(s.suspects, 0, names[:half], names[half:])
-		}
+		p.suspect(s, f, names)
 		return
 	}
 	for _, name := range bad {
-		r, _ := f.has(s, name)
-		p.undo(s, f, name)
+		r, ok := f.has(s, name)
+		if !ok {
+			continue
+		}
+		before, ok := f.before[name]
+		if !ok {
+			before = entry{unknown: s.unknown}
+		}
+		p.undo(s, f, name, before)
 		p.refuse(s, name, rejection{version: r.Version(), message: message, at: now})
+		delete(f.sent, name)
+		delete(f.before, name)
+	}
+	p.accept(s, f, now)
+}
+
+// suspect makes the resources of a rejected response, of which none was named, be
+// sent again in two halves. Some proxies have taken the good ones.
+func (p *Proxy) suspect(s *subscription, f flight, names []string) {
+	for _, name := range names {
+		p.undo(s, f, name, entry{unknown: true})
+	}
+	if half := len(names) / 2; half > 0 {
+		s.suspects = slices.Insert(s.suspects, 0, names[:half], names[half:])
 	}
 }
 

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -46,7 +47,7 @@ func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bo
 		unused = now
 		p.leaving[name] = unused
 	}
-	return p.due(p.draining[name], now) && p.due(unused.Add(p.options.RemovalDelay), now)
+	return p.due(p.drainAll, now) && p.due(p.draining[name], now) && p.due(unused.Add(p.options.RemovalDelay), now)
 }
 
 // reachable reports whether the proxy may still choose a cluster that the target
@@ -124,16 +125,20 @@ func (p *Proxy) RemovalsPending() int {
 // beyond the target: on an earlier stream, whose switches are not known here.
 func (p *Proxy) noteLeaving(s *subscription) {
 	for name := range s.view.except {
-		if _, ok := p.target.resource(s.typeURL, name); ok {
-			continue
-		}
-		for _, snapshot := range p.target.past {
-			if namedByListener(snapshot, name) {
-				p.draining[name] = p.since.Add(p.options.ListenerDrain)
-				break
-			}
+		if _, ok := p.target.resource(s.typeURL, name); !ok && p.target.maybeListened(name) {
+			p.draining[name] = p.since.Add(p.options.ListenerDrain)
 		}
 	}
+}
+
+// maybeListened reports whether a listener may have named a cluster that is gone:
+// one did, or the cluster is older than what is remembered.
+func (t *Target) maybeListened(cluster string) bool {
+	if len(t.past) == 0 {
+		return true
+	}
+	_, older := t.past[len(t.past)-1].Resource(resourcev3.ClusterType, cluster)
+	return older || slices.ContainsFunc(t.past, func(s *cache.Snapshot) bool { return namedByListener(s, cluster) })
 }
 
 func namedByListener(snapshot *cache.Snapshot, cluster string) bool {

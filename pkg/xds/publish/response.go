@@ -41,14 +41,17 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	s.fresh = false
 	s.view = view{base: p.target.snapshot}
 	f := flight{nonce: p.nonce + 1, whole: p.target.snapshot, before: map[string]entry{}, sent: map[string]cache.Resource{}}
+	if !s.wildcard {
+		f.of = s.names
+	}
 	var c change
-	if !s.unknown {
+	if !s.unknown && !s.names.in(p.target.snapshot, s.typeURL).complete {
 		s.missing = s.names.All()
 		p.missing(s, &c)
 	}
 	for _, placeholder := range c.send {
 		f.before[placeholder.Name()], f.sent[placeholder.Name()] = entry{}, placeholder
-		s.view.set(s.typeURL, placeholder.Name(), entry{resource: placeholder})
+		s.view.set(s.typeURL, placeholder.Name(), entry{resource: placeholder, made: true})
 	}
 	r := p.response(s, c.absent)
 	p.fill(s, &r)
@@ -82,6 +85,9 @@ func (p *Proxy) noteFirst(s *subscription) {
 		clear(s.holds)
 		if s.unknown && s.wildcard && p.options.Aggregated {
 			p.allCold = p.nonce
+			for _, r := range p.target.snapshot.Resources(s.typeURL) {
+				p.resendEndpoints(r)
+			}
 		}
 	case resourcev3.EndpointType:
 		for _, w := range p.cold {
@@ -152,13 +158,16 @@ func (p *Proxy) send(s *subscription, c change, now time.Time) (Response, bool) 
 	for _, r := range c.send {
 		e := s.view.entry(s.typeURL, r.Name())
 		f.before[r.Name()], f.sent[r.Name()] = e, r
-		s.view.set(s.typeURL, r.Name(), entry{resource: r, origin: e.origin})
-		p.noteSent(s, e, r, f.nonce)
+		p.noteSent(s, r, f.nonce, now)
+		s.view.set(s.typeURL, r.Name(), entry{resource: r, made: !p.target.has(r)})
 	}
 	for _, name := range c.remove {
 		f.before[name] = s.view.entry(s.typeURL, name)
 		s.view.set(s.typeURL, name, entry{})
-		delete(p.leaving, name)
+		if s.typeURL == resourcev3.ClusterType {
+			delete(p.leaving, name)
+			delete(p.cold, name)
+		}
 	}
 	full := fullState(s.typeURL)
 	if !p.options.Delta && !full && len(c.send) == 0 {
@@ -177,24 +186,31 @@ func (p *Proxy) send(s *subscription, c change, now time.Time) (Response, bool) 
 }
 
 // noteSent notes what sending r means for other types.
-func (p *Proxy) noteSent(s *subscription, held entry, r cache.Resource, nonce uint64) {
+func (p *Proxy) noteSent(s *subscription, r cache.Resource, nonce uint64, now time.Time) {
 	switch s.typeURL {
 	case resourcev3.ClusterType:
 		if !p.options.Aggregated || !s.wildcard {
 			return
 		}
-		p.heat(r, nonce, !held.absent())
-		// For a changed cluster, and a new one whose load assignment the proxy asks
-		// for already, a delta Envoy asks for nothing and waits 15 s.
-		if e := p.subs[resourcev3.EndpointType]; e != nil && !e.fresh {
-			for name := range r.Targets(resourcev3.EndpointType) {
-				if e.asks(name) {
-					e.resend(name)
-				}
-			}
-		}
+		p.heat(r, nonce, p.serves(s, r.Name()), now)
+		p.resendEndpoints(r)
 	case resourcev3.EndpointType:
 		p.endpointsSent(r.Name(), nonce)
+	}
+}
+
+// resendEndpoints sends the load assignment of a cluster after it, if the proxy
+// asks for that already: for a changed cluster, or a new one that shares it, a
+// delta Envoy asks for nothing and waits 15 s.
+func (p *Proxy) resendEndpoints(cluster cache.Resource) {
+	s := p.subs[resourcev3.EndpointType]
+	if s == nil || s.fresh {
+		return
+	}
+	for name := range cluster.Targets(s.typeURL) {
+		if s.asks(name) {
+			s.resend(name)
+		}
 	}
 }
 
@@ -210,10 +226,14 @@ func (p *Proxy) response(s *subscription, removed []string) Response {
 
 // versionOf returns the version of what the proxy holds.
 func (p *Proxy) versionOf(s *subscription) string {
-	if s.wildcard {
-		return s.view.versionOf(p.target.snapshot.Version(s.typeURL))
+	set := p.target.snapshot.Version(s.typeURL)
+	if !s.wildcard {
+		set = s.names.in(p.target.snapshot, s.typeURL).version
 	}
-	return s.view.versionOf(s.names.in(p.target.snapshot, s.typeURL).version)
+	if p.options.Delta {
+		return set.String() // it resumes by the versions of the resources
+	}
+	return s.view.versionOf(s.typeURL, set)
 }
 
 // fill adds to a response all resources that the proxy is to hold.

@@ -1,8 +1,9 @@
 package publish
 
 import (
-	"strings"
 	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 
 	"github.com/xdsready/xdsready/pkg/cache"
 )
@@ -22,14 +23,12 @@ func (p *Proxy) resumeDelta(s *subscription, initial map[string]string, now time
 			continue
 		}
 		version, ok := cache.ParseVersion(text)
-		r, known := cache.Resource{}, false
-		if ok {
-			r, known = p.target.find(s.typeURL, name, version)
-		}
-		s.view.set(s.typeURL, name, entry{resource: r, unknown: !known})
-		if _, differs := s.view.except[name]; !differs {
+		if r, exists := p.target.resource(s.typeURL, name); ok && exists && r.Version() == version {
 			current++
+			continue
 		}
+		r, known := p.target.find(s.typeURL, name, version)
+		s.view.set(s.typeURL, name, entry{resource: r, unknown: !ok || !known})
 	}
 	asked := s.names.All()
 	if s.wildcard && current == len(p.target.snapshot.Resources(s.typeURL)) || !s.wildcard && current == len(asked) {
@@ -47,49 +46,50 @@ func (p *Proxy) resumeDelta(s *subscription, initial map[string]string, now time
 	}
 }
 
-// resumeSotW works in the version that a SotW proxy says it holds. A version of
-// parts, NEW+OLD, was sent in the middle of a switch: the proxy has what differs
-// between the two from either. It is taken to have the old, which costs at most
-// that something is sent again.
+// resumeSotW works in the version that a SotW proxy says it holds.
 func (p *Proxy) resumeSotW(s *subscription, version string, now time.Time) {
 	if version == "" {
 		return
 	}
 	p.resumed = true
-	parts := strings.Split(version, "+")
-	base, ok := p.generation(parts[0], func(g *cache.Snapshot) cache.Version {
-		if s.wildcard {
-			return g.Version(s.typeURL)
-		}
-		return s.names.in(g, s.typeURL).version
-	})
-	if !ok {
-		s.unknown = true
+	if s.view, s.unknown = p.viewOf(s, version); s.unknown {
 		if fullState(s.typeURL) || ordered(s.typeURL) {
 			p.note(Event{Kind: UnknownVersion, TypeURL: s.typeURL, Message: version})
 		}
 		return
 	}
-	s.fresh, s.view, s.version, s.updated = false, view{base: base}, version, now
-	for _, part := range parts[1:] {
-		old, ok := p.generation(part, func(g *cache.Snapshot) cache.Version { return g.Version(s.typeURL) })
-		if !ok {
-			continue
-		}
-		for _, r := range old.Resources(s.typeURL) {
-			if s.asks(r.Name()) && !s.view.entry(s.typeURL, r.Name()).is(r, true) {
-				s.view.set(s.typeURL, r.Name(), entry{resource: r, origin: old.Version(s.typeURL)})
-			}
-		}
-	}
+	s.fresh, s.version, s.updated = false, version, now
 	p.rebase(s)
 }
 
-// generation returns the snapshot that a version belongs to.
-func (p *Proxy) generation(text string, versionIn func(*cache.Snapshot) cache.Version) (*cache.Snapshot, bool) {
-	version, ok := cache.ParseVersion(text)
+// viewOf returns what a proxy of that version holds, or that it is not known.
+func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool) {
+	set, more, less, ok := parseVersion(version)
 	if !ok {
-		return nil, false
+		return view{}, true
 	}
-	return p.target.generation(version, versionIn)
+	held.base, ok = p.target.generation(func(g *cache.Snapshot) bool {
+		// It may have accepted all resources and ask for fewer now: then it has these.
+		return g.Version(s.typeURL) == set || !s.wildcard && s.names.in(g, s.typeURL).version == set
+	})
+	if !ok {
+		return view{}, true
+	}
+	for _, v := range less {
+		// Of what it lacks it has no cluster. In the place of something else it may
+		// have what was made for it alone.
+		if r, ok := p.target.findVersion(s.typeURL, v); ok && s.asks(r.Name()) {
+			held.set(s.typeURL, r.Name(), entry{unknown: s.typeURL != resourcev3.ClusterType})
+		}
+	}
+	for _, v := range more {
+		r, ok := p.target.findVersion(s.typeURL, v)
+		if !ok {
+			return view{}, true
+		}
+		if s.asks(r.Name()) {
+			held.set(s.typeURL, r.Name(), entry{resource: r})
+		}
+	}
+	return held, false
 }

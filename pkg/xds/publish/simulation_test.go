@@ -49,13 +49,13 @@ type simulation struct {
 
 	world  *world
 	past   []*cache.Snapshot // all that were published, newest first
-	target *cache.Snapshot
 	now    time.Time
 	client *envoy
 	proxy  *publish.Proxy
 
 	toClient []message
 	toServer []publish.Request
+	burst    int                // so many requests of a new stream come at once
 	sent     map[string]message // by nonce
 
 	context
@@ -66,7 +66,7 @@ type simulation struct {
 
 // context is what bears on whether a response may do harm.
 type context struct {
-	target  *cache.Snapshot
+	target  *cache.Snapshot      // what the proxy was to have
 	since   map[string]time.Time // cluster → since when each target of the stream has had it
 	unknown bool                 // the proxy came with a version that the server does not know
 	at      time.Time
@@ -125,13 +125,14 @@ func (s *simulation) anyDuration() time.Duration {
 // knows only so many of the newest snapshots.
 func (s *simulation) connect(generations int) {
 	s.tracef("connect to a server with %d of %d generations", generations, len(s.past))
-	s.target = s.past[0]
-	s.context = context{target: s.target, since: map[string]time.Time{}}
+	s.context = context{target: s.past[0], since: map[string]time.Time{}}
 	s.proxy = publish.New(publish.NewTarget(s.target, s.past[min(1, generations):generations]), s.options)
 	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
 	s.noteTarget()
+	s.unknown = s.client.blankClusters()
 	s.client.connect()
 	s.transmit()
+	s.burst = len(s.toServer)
 }
 
 // publish makes a newer snapshot the target.
@@ -148,7 +149,6 @@ func (s *simulation) publish() {
 }
 
 func (s *simulation) noteTarget() {
-	s.context.target = s.target
 	since := map[string]time.Time{}
 	for _, c := range s.target.Resources(resourcev3.ClusterType) {
 		if t, ok := s.since[c.Name()]; ok {
@@ -178,11 +178,19 @@ func (s *simulation) deliver() {
 	s.transmit()
 }
 
-// request lets the server read its next message.
+// request lets the server read its next message, or all with which a stream begins.
 func (s *simulation) request() {
-	if len(s.toServer) == 0 {
-		return
+	for s.burst > 1 {
+		s.burst--
+		s.readRequest()
 	}
+	if len(s.toServer) > 0 {
+		s.burst = 0
+		s.readRequest()
+	}
+}
+
+func (s *simulation) readRequest() {
 	r := s.toServer[0]
 	s.toServer = s.toServer[1:]
 	s.tracef("server reads %s", describeRequest(r))
@@ -240,8 +248,8 @@ func (s *simulation) pump() {
 		}
 		s.context.at = s.now
 		m := message{response: r, context: s.context}
-		if r.Whole != nil {
-			m.resources = slices.Clone(r.Whole.Resources(r.TypeURL))
+		if r.Whole {
+			m.resources = slices.Clone(s.target.Resources(r.TypeURL))
 		}
 		m.resources = append(m.resources, r.Resources...)
 		s.tracef("server sends %s", describe(m))

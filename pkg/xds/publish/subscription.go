@@ -40,7 +40,8 @@ type subscription struct {
 type flight struct {
 	nonce   uint64
 	version string
-	whole   *cache.Snapshot  // the first response of a stream: all that the proxy asks for
+	whole   *cache.Snapshot  // the first response of a stream: all of the names
+	of      *Names           // nil: any
 	before  map[string]entry // what was held under the names that it changed
 	sent    map[string]cache.Resource
 	part    bool // it holds suspects
@@ -48,11 +49,13 @@ type flight struct {
 
 // has reports whether the flight carried a resource of that name.
 func (f *flight) has(s *subscription, name string) (cache.Resource, bool) {
-	if f.whole != nil {
-		return f.whole.Resource(s.typeURL, name)
+	if r, ok := f.sent[name]; ok {
+		return r, true
 	}
-	r, ok := f.sent[name]
-	return r, ok
+	if f.of != nil && !f.of.Has(name) {
+		return cache.Resource{}, false
+	}
+	return f.whole.Resource(s.typeURL, name)
 }
 
 // asks reports whether the proxy asks for a name.

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -30,9 +31,8 @@ func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
 		}
 	}
 	for _, r := range snapshot.Resources(resourcev3.ClusterType) {
-		for range r.Targets(resourcev3.ClusterType) {
+		if compound(r) {
 			t.compound = append(t.compound, r)
-			break
 		}
 	}
 	for _, typeURL := range snapshot.Types() {
@@ -45,6 +45,15 @@ func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
 	return t
 }
 
+// compound reports whether r names clusters, which for a cluster means that it is
+// made of them.
+func compound(r cache.Resource) bool {
+	for range r.Targets(resourcev3.ClusterType) {
+		return true
+	}
+	return false
+}
+
 // Snapshot returns the config.
 func (t *Target) Snapshot() *cache.Snapshot { return t.snapshot }
 
@@ -55,12 +64,14 @@ func (t *Target) resource(typeURL, name string) (cache.Resource, bool) {
 	return t.snapshot.Resource(typeURL, name)
 }
 
-// find returns the resource that a version was given to, from this snapshot or
-// one before.
+// has reports whether the target has exactly this resource.
+func (t *Target) has(r cache.Resource) bool {
+	same, ok := t.resource(r.TypeURL(), r.Name())
+	return ok && same.Equal(r)
+}
+
+// find returns the resource that a version was given to, from a snapshot before.
 func (t *Target) find(typeURL, name string, version cache.Version) (cache.Resource, bool) {
-	if r, ok := t.resource(typeURL, name); ok && r.Version() == version {
-		return r, true
-	}
 	for _, s := range t.past {
 		if r, ok := s.Resource(typeURL, name); ok && r.Version() == version {
 			return r, true
@@ -69,17 +80,29 @@ func (t *Target) find(typeURL, name string, version cache.Version) (cache.Resour
 	return cache.Resource{}, false
 }
 
-// generation returns the snapshot whose answer to a request has the version.
-func (t *Target) generation(version cache.Version, versionIn func(*cache.Snapshot) cache.Version) (*cache.Snapshot, bool) {
-	if versionIn(t.snapshot) == version {
+// findVersion returns the resource of a type that a version was given to.
+func (t *Target) findVersion(typeURL string, version cache.Version) (found cache.Resource, ok bool) {
+	_, ok = t.generation(func(s *cache.Snapshot) bool {
+		resources := s.Resources(typeURL)
+		i := slices.IndexFunc(resources, func(r cache.Resource) bool { return r.Version() == version })
+		if i >= 0 {
+			found = resources[i]
+		}
+		return i >= 0
+	})
+	return found, ok
+}
+
+// generation returns the newest snapshot that has a property.
+func (t *Target) generation(has func(*cache.Snapshot) bool) (*cache.Snapshot, bool) {
+	if has(t.snapshot) {
 		return t.snapshot, true
 	}
-	for _, s := range t.past {
-		if versionIn(s) == version {
-			return s, true
-		}
+	i := slices.IndexFunc(t.past, has)
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	return t.past[i], true
 }
 
 // heartbeatInterval is half the shortest TTL of a type; zero: none has one.

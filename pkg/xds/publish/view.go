@@ -20,9 +20,7 @@ type view struct {
 type entry struct {
 	resource cache.Resource // zero: nothing, or something unknown
 	unknown  bool           // it holds something that no snapshot known here had
-	// origin is the version of the set that the resource came from. In SotW it
-	// becomes a part of the version sent, so that another replica understands it.
-	origin cache.Version
+	made     bool           // so does no snapshot: the resource was made for this proxy
 }
 
 func (e entry) known() bool { return e.resource.TypeURL() != "" }
@@ -44,7 +42,7 @@ func (v *view) entry(typeURL, name string) entry {
 		return e
 	}
 	r, _ := v.base.Resource(typeURL, name)
-	return entry{resource: r, origin: v.base.Version(typeURL)}
+	return entry{resource: r}
 }
 
 // set says what is held under a name.
@@ -91,17 +89,37 @@ func (v *view) rebase(typeURL string, onto *cache.Snapshot, asks func(string) bo
 // events does the same.
 func (v *view) names() []string { return slices.Sorted(maps.Keys(v.except)) }
 
-// versionOf joins the version of a set with the origins of the exceptions:
-// "NEW+OLD" says that a proxy holds the set NEW, except for some of OLD.
-func (v *view) versionOf(set cache.Version) string {
-	if len(v.except) == 0 {
-		return set.String()
-	}
-	origins := map[string]bool{}
-	for _, e := range v.except {
-		if e.known() && e.origin != (cache.Version{}) {
-			origins[e.origin.String()] = true
+// versionOf returns the version of a proxy that holds a set of resources, except
+// for a few: SET+R-R, where +R is the version of a resource that it holds, of a
+// name in the set or not, and -R that of one in the set that it does not hold. So
+// whoever knows the resources knows from the version what the proxy holds.
+func (v *view) versionOf(typeURL string, set cache.Version) string {
+	var text strings.Builder
+	text.WriteString(set.String())
+	for _, name := range v.names() {
+		if e := v.except[name]; e.known() && !e.made {
+			text.WriteString("+" + e.resource.Version().String())
+		} else if r, ok := v.base.Resource(typeURL, name); ok {
+			text.WriteString("-" + r.Version().String())
 		}
 	}
-	return set.String() + "+" + strings.Join(slices.Sorted(maps.Keys(origins)), "+")
+	return text.String()
+}
+
+// parseVersion takes apart what versionOf made.
+func parseVersion(text string) (set cache.Version, held, lacked []cache.Version, ok bool) {
+	for part := range strings.SplitSeq(strings.NewReplacer("+", " +", "-", " -").Replace(text), " ") {
+		version, valid := cache.ParseVersion(strings.TrimLeft(part, "+-"))
+		switch {
+		case !valid:
+			return set, nil, nil, false
+		case part[0] == '+':
+			held = append(held, version)
+		case part[0] == '-':
+			lacked = append(lacked, version)
+		default:
+			set = version
+		}
+	}
+	return set, held, lacked, true
 }

@@ -1,0 +1,267 @@
+package envoy
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+)
+
+// message is a request that an Envoy sent, or a response that it was sent.
+type message struct {
+	stream   int // counted from 1
+	at       time.Time
+	response bool
+	typeURL  string
+	version  string // of the type
+	nonce    string // of a request: that of the response it answers, empty if it answers none
+	nack     string
+	names    []string          // asked for; of a response: of the resources in it
+	removed  []string          // delta: no longer asked for; of a response: told to be gone
+	initial  map[string]string // delta: what Envoy holds
+}
+
+// wire keeps what goes over the streams of a server, and ends streams.
+type wire struct {
+	mu       sync.Mutex // guards the following
+	messages []message
+	streams  int
+	open     map[int]context.CancelFunc
+	cutAt    func(message) bool // ends the stream of the next message that it is true of; nil: none
+	shut     chan struct{}      // until it is closed, new streams wait; nil: they do not
+}
+
+// intercept is a grpc.StreamServerInterceptor.
+func (w *wire) intercept(server any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	ctx, cut := context.WithCancel(ss.Context())
+	defer cut()
+	w.mu.Lock()
+	w.streams++
+	number, shut := w.streams, w.shut
+	if w.open == nil {
+		w.open = map[int]context.CancelFunc{}
+	}
+	w.open[number] = cut
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.open, number)
+	}()
+	if shut != nil {
+		select {
+		case <-shut:
+		case <-ctx.Done():
+		}
+	}
+	return handle(server, &wiredStream{ServerStream: ss, ctx: func() context.Context { return ctx }, wire: w, number: number})
+}
+
+// wiredStream is a stream on which each message is noted before it goes on.
+type wiredStream struct {
+	grpc.ServerStream
+
+	ctx    func() context.Context
+	wire   *wire
+	number int
+}
+
+// Context implements grpc.ServerStream.
+func (s *wiredStream) Context() context.Context { return s.ctx() }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *wiredStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	request := requestOf(m.(proto.Message))
+	request.stream, request.at = s.number, time.Now()
+	defer s.wire.keep(request)
+	return s.wire.pass(request)
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *wiredStream) SendMsg(m any) error {
+	response, err := responseOf(m.(proto.Message))
+	if err != nil {
+		return err
+	}
+	response.stream, response.at = s.number, time.Now()
+	defer s.wire.keep(response) // when it is on its way: an end of the stream comes after it
+	if err := s.wire.pass(response); err != nil {
+		return err
+	}
+	return s.ServerStream.SendMsg(m)
+}
+
+// keep records a message.
+func (w *wire) keep(m message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.messages = append(w.messages, m)
+}
+
+// pass returns an error if the stream ends with the message, which nobody gets then.
+func (w *wire) pass(m message) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cutAt == nil || !w.cutAt(m) {
+		return nil
+	}
+	w.cutAt = nil
+	w.open[m.stream]()
+	return status.Error(codes.Unavailable, "cut")
+}
+
+func requestOf(m proto.Message) message {
+	switch r := m.(type) {
+	case *discovery.DiscoveryRequest:
+		return message{
+			typeURL: r.GetTypeUrl(), version: r.GetVersionInfo(), nonce: r.GetResponseNonce(),
+			nack: r.GetErrorDetail().GetMessage(), names: r.GetResourceNames(),
+		}
+	case *discovery.DeltaDiscoveryRequest:
+		return message{
+			typeURL: r.GetTypeUrl(), nonce: r.GetResponseNonce(), nack: r.GetErrorDetail().GetMessage(),
+			names: r.GetResourceNamesSubscribe(), removed: r.GetResourceNamesUnsubscribe(), initial: r.GetInitialResourceVersions(),
+		}
+	}
+	return message{}
+}
+
+// responseOf reads a response as Envoy does: the server hands over resources in
+// an encoded form.
+func responseOf(m proto.Message) (message, error) {
+	encoded, err := proto.Marshal(m)
+	if err != nil {
+		return message{}, err
+	}
+	if _, ok := m.(*discovery.DeltaDiscoveryResponse); ok {
+		r := &discovery.DeltaDiscoveryResponse{}
+		if err := proto.Unmarshal(encoded, r); err != nil {
+			return message{}, err
+		}
+		read := message{
+			response: true, typeURL: r.GetTypeUrl(), version: r.GetSystemVersionInfo(), nonce: r.GetNonce(), removed: r.GetRemovedResources(),
+		}
+		for _, resource := range r.GetResources() {
+			read.names = append(read.names, resource.GetName())
+		}
+		return read, nil
+	}
+	r := &discovery.DiscoveryResponse{}
+	if err := proto.Unmarshal(encoded, r); err != nil {
+		return message{}, err
+	}
+	read := message{response: true, typeURL: r.GetTypeUrl(), version: r.GetVersionInfo(), nonce: r.GetNonce()}
+	for _, packed := range r.GetResources() {
+		resource, err := cache.NewResourceFromAny(packed)
+		if err != nil {
+			return message{}, err
+		}
+		read.names = append(read.names, resource.Name())
+	}
+	return read, nil
+}
+
+// interrupt ends all streams; new ones wait until resume is called.
+func (w *wire) interrupt() (resume func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	shut := make(chan struct{})
+	w.shut = shut
+	for _, cut := range w.open {
+		cut()
+	}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.shut = nil
+		close(shut)
+	}
+}
+
+// cut ends the stream of the next message that at is true of, before anybody gets it.
+func (w *wire) cut(at func(message) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cutAt = at
+}
+
+// isCut reports whether there is no cut still to come.
+func (w *wire) isCut() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cutAt == nil
+}
+
+// now is the place in the record where the next message will be.
+func (w *wire) now() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.messages)
+}
+
+// since returns the messages from a place on that are of a kind.
+func (w *wire) since(place int, is func(message) bool) []message {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []message
+	for _, m := range w.messages[place:] {
+		if is(m) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// await returns the first message of a kind from a place on.
+func (w *wire) await(t *testing.T, place int, what string, is func(message) bool) message {
+	t.Helper()
+	var found []message
+	eventually(t, what, func() bool {
+		found = w.since(place, is)
+		return len(found) > 0
+	})
+	return found[0]
+}
+
+// brings reports whether a response carries a resource of that name, or of any
+// name if it is empty.
+func brings(typeURL, name string) func(message) bool {
+	return func(m message) bool {
+		return m.response && m.typeURL == typeURL && len(m.names) > 0 && slices.Contains(m.names, cmp.Or(name, m.names[0]))
+	}
+}
+
+// asksFor reports whether a request is for a name.
+func asksFor(typeURL, name string) func(message) bool {
+	return func(m message) bool { return !m.response && m.typeURL == typeURL && slices.Contains(m.names, name) }
+}
+
+// accepts reports whether a request is an ACK.
+func accepts(typeURL string) func(message) bool {
+	return func(m message) bool { return !m.response && m.typeURL == typeURL && m.nonce != "" && m.nack == "" }
+}
+
+// rejects reports whether a request is a NACK.
+func rejects(typeURL string) func(message) bool {
+	return func(m message) bool { return !m.response && m.typeURL == typeURL && m.nack != "" }
+}
+
+// acceptsThe reports whether a request is the ACK of a response.
+func acceptsThe(response message) func(message) bool {
+	return func(m message) bool {
+		return accepts(response.typeURL)(m) && m.stream == response.stream && m.nonce == response.nonce
+	}
+}
