@@ -23,14 +23,18 @@ type request struct {
 	node *corev3.Node // only in the first one
 }
 
-// receive reads the next message. The error is the status that the stream ends
-// with; io.EOF if the proxy has closed it.
-func (s *stream) receive() (request, error) {
+// newRequest returns a message to receive into.
+func (s *stream) newRequest() proto.Message {
 	if s.delta {
-		m := &discovery.DeltaDiscoveryRequest{}
-		if err := s.grpc.RecvMsg(m); err != nil {
-			return request{}, s.unreadable(err)
-		}
+		return &discovery.DeltaDiscoveryRequest{}
+	}
+	return &discovery.DiscoveryRequest{}
+}
+
+// read returns what a message says.
+func (s *stream) read(m proto.Message) request {
+	switch m := m.(type) {
+	case *discovery.DeltaDiscoveryRequest:
 		return request{publish.Request{
 			TypeURL:     m.GetTypeUrl(),
 			Nonce:       m.GetResponseNonce(),
@@ -40,26 +44,24 @@ func (s *stream) receive() (request, error) {
 			Subscribe:   m.GetResourceNamesSubscribe(),
 			Unsubscribe: m.GetResourceNamesUnsubscribe(),
 			Initial:     m.GetInitialResourceVersions(),
-		}, m.GetNode()}, nil
+		}, m.GetNode()}
+	case *discovery.DiscoveryRequest:
+		names := m.GetResourceNames()
+		wildcard := slices.Contains(names, "*")
+		if wildcard {
+			names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "*" })
+		}
+		return request{publish.Request{
+			TypeURL:  m.GetTypeUrl(),
+			Nonce:    m.GetResponseNonce(),
+			NACK:     m.GetErrorDetail() != nil,
+			Error:    redact.Rejection(m.GetErrorDetail().GetMessage()),
+			Version:  m.GetVersionInfo(),
+			Names:    s.server.names.of(names),
+			Wildcard: wildcard,
+		}, m.GetNode()}
 	}
-	m := &discovery.DiscoveryRequest{}
-	if err := s.grpc.RecvMsg(m); err != nil {
-		return request{}, s.unreadable(err)
-	}
-	names := m.GetResourceNames()
-	wildcard := slices.Contains(names, "*")
-	if wildcard {
-		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "*" })
-	}
-	return request{publish.Request{
-		TypeURL:  m.GetTypeUrl(),
-		Nonce:    m.GetResponseNonce(),
-		NACK:     m.GetErrorDetail() != nil,
-		Error:    redact.Rejection(m.GetErrorDetail().GetMessage()),
-		Version:  m.GetVersionInfo(),
-		Names:    s.server.names.of(names),
-		Wildcard: wildcard,
-	}, m.GetNode()}, nil
+	return request{}
 }
 
 // unreadable returns the status for a message that grpc could not deliver. What

@@ -19,9 +19,11 @@ import (
 type nameTable struct {
 	seeds [2]maphash.Seed
 
-	mu     sync.Mutex // guards both maps
+	mu     sync.Mutex // guards the following
 	byHash map[nameKey]weak.Pointer[publish.Names]
 	byList map[*string]weak.Pointer[publish.Names] // by the address of the first name
+	recent [64]*publish.Names                      // the newest, which no stream may have taken yet
+	newest int                                     // index in recent
 }
 
 // nameKey is a hash of encoded names: 128 bits with secret seeds, so that two
@@ -76,6 +78,8 @@ func (t *nameTable) add(key nameKey, set *publish.Names) []string {
 		return known.List()
 	}
 	list := set.List()
+	t.newest = (t.newest + 1) % len(t.recent)
+	t.recent[t.newest] = set
 	t.byHash[key], t.byList[&list[0]] = weak.Make(set), weak.Make(set)
 	runtime.AddCleanup(set, t.forget, forgotten{key, &list[0]})
 	return list

@@ -52,14 +52,14 @@ func startSecureBackend(t *testing.T) (address, ca string) {
 // "clusters" or "listeners".
 func withStatic(t *testing.T, bootstrap, kind, file string) string {
 	t.Helper()
-	var whole map[string]any
+	var whole map[string]map[string]any
 	var more struct {
 		Resources []map[string]any `json:"resources"`
 	}
 	if err := errors.Join(yaml.Unmarshal([]byte(bootstrap), &whole), yaml.Unmarshal([]byte(file), &more)); err != nil {
 		t.Fatal(err)
 	}
-	static := whole["static_resources"].(map[string]any)
+	static := whole["static_resources"]
 	list, _ := static[kind].([]any)
 	for _, resource := range more.Resources {
 		delete(resource, "@type")
@@ -76,32 +76,36 @@ func withStatic(t *testing.T, bootstrap, kind, file string) string {
 // A cluster that serves goes on when its secret disappears, and when it is
 // changed to need one that does not exist; when that exists, it gets the change.
 func TestFactServingClusterLosesItsSecret(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		address, ca := startSecureBackend(t)
-		files := map[string]string{
-			"listeners": listeners, "routes": routes("secure"),
-			"clusters": secureCluster, "endpoints": endpoints("secure", address), "ca": ca,
-		}
-		o := startObserved(t, xds.Options{RemovalDelay: 100 * time.Millisecond})
-		envoy := o.envoy(t, transport, files)
-		stop := steadyTraffic(t, envoy)
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			address, ca := startSecureBackend(t)
+			files := map[string]string{
+				"listeners": listeners, "routes": routes("secure"),
+				"clusters": secureCluster, "endpoints": endpoints("secure", address), "ca": ca,
+			}
+			o := startObserved(t, xds.Options{RemovalDelay: 100 * time.Millisecond})
+			envoy := o.envoy(t, transport, files)
+			stop := steadyTraffic(t, envoy)
 
-		o.publish(t, parse(t, with(files, "ca", "")))
-		never(t, "the cluster without its secret fails", time.Second, func() bool { return !envoy.serves() })
-		files["clusters"] = needing("secure", "other")
-		o.publish(t, parse(t, files))
-		never(t, "the cluster with a missing secret fails", 2*time.Second, func() bool { return !envoy.serves() })
+			o.publish(t, parse(t, with(files, "ca", "")))
+			never(t, "the cluster without its secret fails", time.Second, func() bool { return !envoy.serves() })
+			files["clusters"] = needing("secure", "other")
+			o.publish(t, parse(t, files))
+			never(t, "the cluster with a missing secret fails", 2*time.Second, func() bool { return !envoy.serves() })
 
-		place := o.now()
-		files["other"] = strings.Replace(ca, "name: ca", "name: other", 1)
-		o.publish(t, parse(t, files))
-		sent := o.await(t, place, "the changed cluster", brings(resourcev3.ClusterType, "secure"))
-		ack := o.await(t, place, "its ACK", acceptsThe(sent))
-		if took := ack.at.Sub(sent.at); took > 900*time.Millisecond {
-			t.Errorf("warm after %v: it waited for a secret that exists", took)
-		}
-		noFailures(t, stop)
-	})
+			place := o.now()
+			files["other"] = strings.Replace(ca, "name: ca", "name: other", 1)
+			o.publish(t, parse(t, files))
+			sent := o.await(t, place, "the changed cluster", brings(resourcev3.ClusterType, "secure"))
+			ack := o.await(t, place, "its ACK", acceptsThe(sent))
+			if took := ack.at.Sub(sent.at); took > 900*time.Millisecond {
+				t.Errorf("warm after %v: it waited for a secret that exists", took)
+			}
+			noFailures(t, stop)
+		})
+	}
 }
 
 // Names that Envoy asks for by itself, here those of its bootstrap, and that do
@@ -126,52 +130,64 @@ func TestFactAbsentNamesAreAnswered(t *testing.T) {
 // A route table that is absent is an empty one: the listener is there and
 // answers 404, at its start and when it is changed.
 func TestFactAbsentRoutes(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		files := whole(startBackend(t))
-		o := startObserved(t, xds.Options{})
-		envoy := o.envoy(t, transport, files, "--drain-time-s", "3")
-		files["listeners.yaml"] = strings.Replace(listeners, "route_config_name: main", "route_config_name: absent", 1)
-		o.publish(t, parse(t, files))
-		took := eventually(t, "404", func() bool {
-			code, _ := envoy.request()
-			return code == http.StatusNotFound
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			files := whole(startBackend(t))
+			o := startObserved(t, xds.Options{})
+			envoy := o.envoy(t, transport, files, "--drain-time-s", "3")
+			files["listeners.yaml"] = strings.Replace(listeners, "route_config_name: main", "route_config_name: absent", 1)
+			o.publish(t, parse(t, files))
+			took := eventually(t, "404", func() bool {
+				code, _ := envoy.request()
+				return code == http.StatusNotFound
+			})
+			if took > quick {
+				t.Errorf("404 came after %v: the listener has waited", took)
+			}
 		})
-		if took > quick {
-			t.Errorf("404 came after %v: the listener has waited", took)
-		}
-	})
+	}
 }
 
 // Route tables that a listener of the bootstrap asks for need not be known to
 // anybody: they are empty, not removed.
 func TestFactUnknownRoutes(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		o := startObserved(t, xds.Options{})
-		o.publish(t, parse(t, map[string]string{"clusters": clusters("backend")}))
-		text := bootstrap(t, "--xds-address", o.address, "--transport", transport)
-		envoy := startEnvoy(t, withStatic(t, text, "listeners", listeners), "all")
-		took := eventually(t, "404", func() bool {
-			code, _ := envoy.request()
-			return code == http.StatusNotFound
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			o := startObserved(t, xds.Options{})
+			o.publish(t, parse(t, map[string]string{"clusters": clusters("backend")}))
+			text := bootstrap(t, "--xds-address", o.address, "--transport", transport)
+			envoy := startEnvoy(t, withStatic(t, text, "listeners", listeners), "all")
+			took := eventually(t, "404", func() bool {
+				code, _ := envoy.request()
+				return code == http.StatusNotFound
+			})
+			if took > quick {
+				t.Errorf("404 came after %v: the listener has waited", took)
+			}
 		})
-		if took > quick {
-			t.Errorf("404 came after %v: the listener has waited", took)
-		}
-	})
+	}
 }
 
 // The endpoints of a cluster in use that disappear are empty, not removed: only
 // that takes them away.
 func TestFactEndpointsDisappear(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		files := whole(startBackend(t))
-		o := startObserved(t, xds.Options{})
-		envoy := o.envoy(t, transport, files)
-		delete(files, "endpoints.yaml")
-		o.publish(t, parse(t, files))
-		eventually(t, "503", func() bool {
-			code, body := envoy.request()
-			return code == http.StatusServiceUnavailable && strings.Contains(body, "no healthy upstream")
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			files := whole(startBackend(t))
+			o := startObserved(t, xds.Options{})
+			envoy := o.envoy(t, transport, files)
+			delete(files, "endpoints.yaml")
+			o.publish(t, parse(t, files))
+			eventually(t, "503", func() bool {
+				code, body := envoy.request()
+				return code == http.StatusServiceUnavailable && strings.Contains(body, "no healthy upstream")
+			})
 		})
-	})
+	}
 }

@@ -33,120 +33,136 @@ func defaultBackOff(t *testing.T, address, transport string) string {
 // One empty response is enough for an idle Envoy to come back within 1 s however
 // often its stream ends, and no update is counted for it.
 func TestFactIdleEnvoyComesBackAtOnce(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		o := startObserved(t, xds.Options{})
-		o.publish(t, parse(t, whole(startBackend(t))))
-		envoy := startEnvoy(t, defaultBackOff(t, o.address, transport), "all")
-		eventually(t, "traffic through Envoy", envoy.serves)
-		before, place := envoy.updates("backend"), o.now()
-		for n := range 10 {
-			closed := time.Now()
-			o.interrupt()()
-			first := o.await(t, place, "a request on the next stream", func(m message) bool { return !m.response && m.at.After(closed) })
-			if gap := first.at.Sub(closed); gap > time.Second {
-				t.Errorf("close %d: the next stream came after %v", n+1, gap)
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			o := startObserved(t, xds.Options{})
+			o.publish(t, parse(t, whole(startBackend(t))))
+			envoy := startEnvoy(t, defaultBackOff(t, o.address, transport), "all")
+			eventually(t, "traffic through Envoy", envoy.serves)
+			before, place := envoy.updates(), o.now()
+			for n := range 10 {
+				closed := time.Now()
+				o.interrupt()()
+				first := o.await(t, place, "a request on the next stream", func(m message) bool { return !m.response && m.at.After(closed) })
+				if gap := first.at.Sub(closed); gap > time.Second {
+					t.Errorf("close %d: the next stream came after %v", n+1, gap)
+				}
+				place = o.now()
+				o.await(t, place, "the empty response", func(m message) bool { return m.response })
 			}
-			place = o.now()
-			o.await(t, place, "the empty response", func(m message) bool { return m.response })
-		}
-		if sent := o.since(0, func(m message) bool { return m.stream > 1 && m.response && len(m.names)+len(m.removed) > 0 }); len(sent) > 0 {
-			t.Errorf("a proxy that has all was sent %+v", sent)
-		}
-		if diff := cmp.Diff(before, envoy.updates("backend")); diff != "" {
-			t.Errorf("Envoy counts updates of what it had (-before +after):\n%s", diff)
-		}
-	})
+			if sent := o.since(0, func(m message) bool { return m.stream > 1 && m.response && len(m.names)+len(m.removed) > 0 }); len(sent) > 0 {
+				t.Errorf("a proxy that has all was sent %+v", sent)
+			}
+			if diff := cmp.Diff(before, envoy.updates()); diff != "" {
+				t.Errorf("Envoy counts updates of what it had (-before +after):\n%s", diff)
+			}
+		})
+	}
 }
 
 // A control plane that is killed and comes back with equal config sends no
 // resource, so the Envoy counts no update and serves on.
 func TestFactRestartOfTheControlPlane(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		files := whole(startBackend(t))
-		c := startServe(t, files)
-		envoy := startEnvoy(t, bootstrap(t, "--xds-address", c.xds, "--transport", transport), "all")
-		eventually(t, "traffic through Envoy", envoy.serves)
-		before, stop := envoy.updates("backend"), steadyTraffic(t, envoy)
-		for name, count := range before {
-			if count == "" || count == "0" {
-				t.Errorf("%s is %q before the restart", name, count)
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			files := whole(startBackend(t))
+			c := startServe(t, files)
+			envoy := startEnvoy(t, bootstrap(t, "--xds-address", c.xds, "--transport", transport), "all")
+			eventually(t, "traffic through Envoy", envoy.serves)
+			before, stop := envoy.updates(), steadyTraffic(t, envoy)
+			for name, count := range before {
+				if count == "" || count == "0" {
+					t.Errorf("%s is %q before the restart", name, count)
+				}
 			}
-		}
-		c.stop(t, syscall.SIGKILL)
+			c.stop(t, syscall.SIGKILL)
 
-		next := startServe(t, files, "--xds-address", c.xds)
-		eventually(t, "the stream to be resumed", func() bool {
-			return next.says("/metrics", `xdsready_resumed_streams_total{result="current"} 1`)
-		})
-		eventually(t, "Envoy to be connected", func() bool { return envoy.stat("control_plane.connected_state") == "1" })
-		_, metrics := get("http://" + next.http + "/metrics")
-		for line := range strings.Lines(metrics) {
-			if strings.HasPrefix(line, "xdsready_response_bytes_total") && !strings.HasSuffix(line, " 0\n") {
-				t.Errorf("resources were sent to a proxy that has them: %s", line)
+			next := startServe(t, files, "--xds-address", c.xds)
+			eventually(t, "the stream to be resumed", func() bool {
+				return next.says("/metrics", `xdsready_resumed_streams_total{result="current"} 1`)
+			})
+			eventually(t, "Envoy to be connected", func() bool { return envoy.stat("control_plane.connected_state") == "1" })
+			_, metrics := get("http://" + next.http + "/metrics")
+			for line := range strings.Lines(metrics) {
+				if strings.HasPrefix(line, "xdsready_response_bytes_total") && !strings.HasSuffix(line, " 0\n") {
+					t.Errorf("resources were sent to a proxy that has them: %s", line)
+				}
 			}
-		}
-		if diff := cmp.Diff(before, envoy.updates("backend")); diff != "" {
-			t.Errorf("Envoy counts updates of what it had (-before +after):\n%s", diff)
-		}
-		noFailures(t, stop)
-	})
+			if diff := cmp.Diff(before, envoy.updates()); diff != "" {
+				t.Errorf("Envoy counts updates of what it had (-before +after):\n%s", diff)
+			}
+			noFailures(t, stop)
+		})
+	}
 }
 
 // An Envoy that reconnects while a cluster warms asks for endpoints at once and
 // for clusters only when all are warm. In SotW it asks for [a b] with the version
 // of [a], which must not be taken for current.
 func TestFactReconnectWhileAClusterWarms(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		backend := startBackend(t)
-		files := whole(backend)
-		o := startObserved(t, xds.Options{})
-		envoy := o.envoy(t, transport, files)
-		stop := steadyTraffic(t, envoy)
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			backend := startBackend(t)
+			files := whole(backend)
+			o := startObserved(t, xds.Options{})
+			envoy := o.envoy(t, transport, files)
+			stop := steadyTraffic(t, envoy)
 
-		files["clusters.yaml"], files["new"] = clusters("backend", "new"), endpoints("new", backend)
-		asks := asksFor(resourcev3.EndpointType, "new")
-		place := o.now()
-		o.cut(asks)
-		o.publish(t, parse(t, files))
-		cut := o.await(t, place, "the request for the new endpoints", asks)
-		again := o.await(t, place, "the same on the next stream", func(m message) bool { return m.stream > cut.stream && asks(m) })
-		if transport == "sotw" && again.version != o.since(0, accepts(resourcev3.EndpointType))[0].version {
-			t.Errorf("it comes with the version %q: not the one of its old endpoints", again.version)
-		}
-		sent := o.await(t, place, "the new endpoints", brings(resourcev3.EndpointType, "new"))
-		if took := sent.at.Sub(again.at); took > time.Second {
-			t.Errorf("the endpoints were sent after %v", took)
-		}
-		early := o.since(place, func(m message) bool {
-			return m.stream == again.stream && m.typeURL == resourcev3.ClusterType && m.at.Before(sent.at)
+			files["clusters.yaml"], files["new"] = clusters("backend", "new"), endpoints("new", backend)
+			asks := asksFor(resourcev3.EndpointType, "new")
+			place := o.now()
+			o.cut(asks)
+			o.publish(t, parse(t, files))
+			cut := o.await(t, place, "the request for the new endpoints", asks)
+			again := o.await(t, place, "the same on the next stream", func(m message) bool { return m.stream > cut.stream && asks(m) })
+			if transport == "sotw" && again.version != o.since(0, accepts(resourcev3.EndpointType))[0].version {
+				t.Errorf("it comes with the version %q: not the one of its old endpoints", again.version)
+			}
+			sent := o.await(t, place, "the new endpoints", brings(resourcev3.EndpointType, "new"))
+			if took := sent.at.Sub(again.at); took > time.Second {
+				t.Errorf("the endpoints were sent after %v", took)
+			}
+			early := o.since(place, func(m message) bool {
+				return m.stream == again.stream && m.typeURL == resourcev3.ClusterType && m.at.Before(sent.at)
+			})
+			if len(early) > 0 {
+				t.Errorf("Envoy asked for clusters before it had their endpoints: %+v", early)
+			}
+			if took := eventually(t, "the new cluster", func() bool { return envoy.hasCluster("new") }); took > quick {
+				t.Errorf("the new cluster was warm after %v", took)
+			}
+			noFailures(t, stop)
 		})
-		if len(early) > 0 {
-			t.Errorf("Envoy asked for clusters before it had their endpoints: %+v", early)
-		}
-		if took := eventually(t, "the new cluster", func() bool { return envoy.hasCluster("new") }); took > quick {
-			t.Errorf("the new cluster was warm after %v", took)
-		}
-		noFailures(t, stop)
-	})
+	}
 }
 
 // What was deleted while the proxy was away is removed when it is back.
 func TestFactDeletedWhileAway(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		files := whole(startBackend(t))
-		o := startObserved(t, xds.Options{RemovalDelay: 100 * time.Millisecond})
-		other := strings.Replace(listeners, "name: http\n", "name: other\n", 1)
-		envoy := o.envoy(t, transport, with(with(files, "clusters.yaml", clusters("backend", "gone")), "other", other))
-		eventually(t, "the second cluster", func() bool { return envoy.hasCluster("gone") })
-		eventually(t, "the second listener", func() bool { return envoy.stat("listener_manager.total_listeners_active") == "2" })
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			files := whole(startBackend(t))
+			o := startObserved(t, xds.Options{RemovalDelay: 100 * time.Millisecond, ListenerDrain: time.Second})
+			other := strings.Replace(listeners, "name: http\n", "name: other\n", 1)
+			envoy := o.envoy(t, transport, with(with(files, "clusters.yaml", clusters("backend", "gone")), "other", other))
+			eventually(t, "the second cluster", func() bool { return envoy.hasCluster("gone") })
+			eventually(t, "the second listener", func() bool { return envoy.stat("listener_manager.total_listeners_active") == "2" })
 
-		resume := o.interrupt()
-		o.publish(t, parse(t, files))
-		resume()
-		eventually(t, "the removal of the cluster", func() bool { return !envoy.hasCluster("gone") })
-		eventually(t, "the removal of the listener", func() bool { return envoy.stat("listener_manager.total_listeners_active") == "1" })
-		if !envoy.serves() {
-			t.Error("Envoy does not serve any more")
-		}
-	})
+			resume := o.interrupt()
+			o.publish(t, parse(t, files))
+			resume()
+			eventually(t, "the removal of the cluster", func() bool { return !envoy.hasCluster("gone") })
+			eventually(t, "the removal of the listener", func() bool { return envoy.stat("listener_manager.total_listeners_active") == "1" })
+			if !envoy.serves() {
+				t.Error("Envoy does not serve any more")
+			}
+		})
+	}
 }

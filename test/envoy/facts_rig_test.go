@@ -87,18 +87,6 @@ func (o *observed) rejected(typeURL string) (names []string, message string) {
 	return nil, ""
 }
 
-// inTransports runs a test in both variants of the protocol.
-func inTransports(t *testing.T, test func(t *testing.T, transport string)) {
-	t.Helper()
-	t.Parallel()
-	for _, transport := range transports {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			test(t, transport)
-		})
-	}
-}
-
 // with returns the files with one more, or another one of that name.
 func with(files map[string]string, name, text string) map[string]string {
 	more := maps.Clone(files)
@@ -122,12 +110,12 @@ func (p *proxy) hasCluster(name string) bool {
 }
 
 // updates returns how often Envoy has taken config of each type, and endpoints
-// of the cluster.
-func (p *proxy) updates(cluster string) map[string]string {
+// of the cluster "backend".
+func (p *proxy) updates() map[string]string {
 	counts := map[string]string{}
 	for _, name := range []string{
 		"cluster_manager.cds.update_success", "listener_manager.lds.update_success",
-		"http.http.rds.main.update_success", "cluster." + cluster + ".update_success",
+		"http.http.rds.main.update_success", "cluster.backend.update_success",
 	} {
 		counts[name] = p.stat(name)
 	}

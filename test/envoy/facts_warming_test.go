@@ -20,46 +20,56 @@ func slowToWarm(t *testing.T, timeout string) string {
 // The ACK of a first load's clusters says nothing, but that listeners are asked
 // for does: then all clusters are warm.
 func TestFactFirstLoad(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		o := startObserved(t, xds.Options{})
-		o.envoy(t, transport, with(whole(startBackend(t)), "warming", slowToWarm(t, "1s")))
-		sent := o.await(t, 0, "clusters", brings(resourcev3.ClusterType, "warming"))
-		ack := o.await(t, 0, "their ACK", acceptsThe(sent))
-		listeners := o.await(t, 0, "the request for listeners", func(m message) bool { return !m.response && m.typeURL == resourcev3.ListenerType })
-		if took := ack.at.Sub(sent.at); took > 900*time.Millisecond {
-			t.Errorf("the ACK came after %v: it waited for the warming cluster", took)
-		}
-		if took := listeners.at.Sub(sent.at); took < 900*time.Millisecond {
-			t.Errorf("listeners were asked for after %v: not when all clusters were warm", took)
-		}
-	})
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			o := startObserved(t, xds.Options{})
+			o.envoy(t, transport, with(whole(startBackend(t)), "warming", slowToWarm(t, "1s")))
+			sent := o.await(t, 0, "clusters", brings(resourcev3.ClusterType, "warming"))
+			ack := o.await(t, 0, "their ACK", acceptsThe(sent))
+			listeners := o.await(t, 0, "the request for listeners", func(m message) bool { return !m.response && m.typeURL == resourcev3.ListenerType })
+			if took := ack.at.Sub(sent.at); took > 900*time.Millisecond {
+				t.Errorf("the ACK came after %v: it waited for the warming cluster", took)
+			}
+			if took := listeners.at.Sub(sent.at); took < 900*time.Millisecond {
+				t.Errorf("listeners were asked for after %v: not when all clusters were warm", took)
+			}
+		})
+	}
 }
 
 // After the first load the ACK comes when all clusters are warm.
 func TestFactACKMeansWarm(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		files := whole(startBackend(t))
-		o := startObserved(t, xds.Options{})
-		o.envoy(t, transport, files)
-		place := o.now()
-		o.publish(t, parse(t, with(files, "warming", slowToWarm(t, "1s"))))
-		sent := o.await(t, place, "the cluster", brings(resourcev3.ClusterType, "warming"))
-		ack := o.await(t, place, "its ACK", acceptsThe(sent))
-		if took := ack.at.Sub(sent.at); took < 900*time.Millisecond {
-			t.Errorf("the ACK came after %v: it did not wait for the warming cluster", took)
-		}
-	})
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			files := whole(startBackend(t))
+			o := startObserved(t, xds.Options{})
+			o.envoy(t, transport, files)
+			place := o.now()
+			o.publish(t, parse(t, with(files, "warming", slowToWarm(t, "1s"))))
+			sent := o.await(t, place, "the cluster", brings(resourcev3.ClusterType, "warming"))
+			ack := o.await(t, place, "its ACK", acceptsThe(sent))
+			if took := ack.at.Sub(sent.at); took < 900*time.Millisecond {
+				t.Errorf("the ACK came after %v: it did not wait for the warming cluster", took)
+			}
+		})
+	}
 }
 
 // A cluster that is changed while its endpoints are not, or that is new and
 // shares the endpoints of another, is warm at once: it gets them again unasked.
 func TestFactEndpointsAreSentAgain(t *testing.T) {
+	t.Parallel()
 	for name, next := range map[string]string{
 		"changed": strings.Replace(clusters("backend"), "  type: EDS\n", "  type: EDS\n  connect_timeout: 3s\n", 1),
 		"shared":  clusters("backend") + strings.Replace(strings.TrimPrefix(clusters("twin"), "resources:\n"), "{eds_config:", "{service_name: backend, eds_config:", 1),
 	} {
-		t.Run(name, func(t *testing.T) {
-			inTransports(t, func(t *testing.T, transport string) {
+		for _, transport := range transports {
+			t.Run(name+", "+transport, func(t *testing.T) {
+				t.Parallel()
 				files := whole(startBackend(t))
 				o := startObserved(t, xds.Options{})
 				envoy := o.envoy(t, transport, files)
@@ -73,34 +83,38 @@ func TestFactEndpointsAreSentAgain(t *testing.T) {
 				}
 				noFailures(t, stop)
 			})
-		})
+		}
 	}
 }
 
 // A cluster whose endpoints and secrets are ACKed is warm, although another one
 // holds the ACK of the clusters: the route switches.
 func TestFactWarmBesideAWarmingCluster(t *testing.T) {
-	inTransports(t, func(t *testing.T, transport string) {
-		files := whole(startBackend(t))
-		o := startObserved(t, xds.Options{})
-		envoy := o.envoy(t, transport, files)
-		stop := steadyTraffic(t, envoy)
-		place := o.now()
-		files["warming"] = slowToWarm(t, "3600s")
-		o.publish(t, parse(t, files))
-		eventually(t, "a warming cluster", func() bool { return envoy.stat("cluster_manager.warming_clusters") == "1" })
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			files := whole(startBackend(t))
+			o := startObserved(t, xds.Options{})
+			envoy := o.envoy(t, transport, files)
+			stop := steadyTraffic(t, envoy)
+			place := o.now()
+			files["warming"] = slowToWarm(t, "3600s")
+			o.publish(t, parse(t, files))
+			eventually(t, "a warming cluster", func() bool { return envoy.stat("cluster_manager.warming_clusters") == "1" })
 
-		secure, ca := startSecureBackend(t)
-		files["secure"], files["its endpoints"], files["ca"] = secureCluster, endpoints("secure", secure), ca
-		files["routes.yaml"] = routes("secure")
-		o.publish(t, parse(t, files))
-		took := eventually(t, "requests over the new cluster", func() bool { return envoy.stat("cluster.secure.upstream_rq_200") > "0" })
-		if took > quick {
-			t.Errorf("the switch came after %v", took)
-		}
-		if acks := o.since(place, accepts(resourcev3.ClusterType)); len(acks) > 0 {
-			t.Errorf("the clusters are ACKed while one warms: %+v", acks)
-		}
-		noFailures(t, stop)
-	})
+			secure, ca := startSecureBackend(t)
+			files["secure"], files["its endpoints"], files["ca"] = secureCluster, endpoints("secure", secure), ca
+			files["routes.yaml"] = routes("secure")
+			o.publish(t, parse(t, files))
+			took := eventually(t, "requests over the new cluster", func() bool { return envoy.stat("cluster.secure.upstream_rq_200") > "0" })
+			if took > quick {
+				t.Errorf("the switch came after %v", took)
+			}
+			if acks := o.since(place, accepts(resourcev3.ClusterType)); len(acks) > 0 {
+				t.Errorf("the clusters are ACKed while one warms: %+v", acks)
+			}
+			noFailures(t, stop)
+		})
+	}
 }

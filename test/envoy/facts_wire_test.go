@@ -3,6 +3,7 @@ package envoy
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/xdsready/xdsready/pkg/cache"
 )
@@ -84,7 +86,7 @@ func (s *wiredStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
-	request := requestOf(m.(proto.Message))
+	request := requestOf(m)
 	request.stream, request.at = s.number, time.Now()
 	defer s.wire.keep(request)
 	return s.wire.pass(request)
@@ -92,7 +94,7 @@ func (s *wiredStream) RecvMsg(m any) error {
 
 // SendMsg implements grpc.ServerStream.
 func (s *wiredStream) SendMsg(m any) error {
-	response, err := responseOf(m.(proto.Message))
+	response, err := responseOf(m)
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (w *wire) pass(m message) error {
 	return status.Error(codes.Unavailable, "cut")
 }
 
-func requestOf(m proto.Message) message {
+func requestOf(m any) message {
 	switch r := m.(type) {
 	case *discovery.DiscoveryRequest:
 		return message{
@@ -141,37 +143,49 @@ func requestOf(m proto.Message) message {
 
 // responseOf reads a response as Envoy does: the server hands over resources in
 // an encoded form.
-func responseOf(m proto.Message) (message, error) {
-	encoded, err := proto.Marshal(m)
+func responseOf(m any) (message, error) {
+	switch r := m.(type) {
+	case *discovery.DiscoveryResponse:
+		read := &discovery.DiscoveryResponse{}
+		if err := reread(r, read); err != nil {
+			return message{}, err
+		}
+		names, err := namesOf(read.GetResources())
+		return message{response: true, typeURL: r.GetTypeUrl(), version: r.GetVersionInfo(), nonce: r.GetNonce(), names: names}, err
+	case *discovery.DeltaDiscoveryResponse:
+		read := &discovery.DeltaDiscoveryResponse{}
+		if err := reread(r, read); err != nil {
+			return message{}, err
+		}
+		var names []string
+		for _, resource := range read.GetResources() {
+			names = append(names, resource.GetName())
+		}
+		return message{
+			response: true, typeURL: r.GetTypeUrl(), version: r.GetSystemVersionInfo(), nonce: r.GetNonce(),
+			names: names, removed: r.GetRemovedResources(),
+		}, nil
+	}
+	return message{}, fmt.Errorf("%T is no response", m)
+}
+
+func reread(from, to proto.Message) error {
+	encoded, err := proto.Marshal(from)
 	if err != nil {
-		return message{}, err
+		return err
 	}
-	if _, ok := m.(*discovery.DeltaDiscoveryResponse); ok {
-		r := &discovery.DeltaDiscoveryResponse{}
-		if err := proto.Unmarshal(encoded, r); err != nil {
-			return message{}, err
-		}
-		read := message{
-			response: true, typeURL: r.GetTypeUrl(), version: r.GetSystemVersionInfo(), nonce: r.GetNonce(), removed: r.GetRemovedResources(),
-		}
-		for _, resource := range r.GetResources() {
-			read.names = append(read.names, resource.GetName())
-		}
-		return read, nil
-	}
-	r := &discovery.DiscoveryResponse{}
-	if err := proto.Unmarshal(encoded, r); err != nil {
-		return message{}, err
-	}
-	read := message{response: true, typeURL: r.GetTypeUrl(), version: r.GetVersionInfo(), nonce: r.GetNonce()}
-	for _, packed := range r.GetResources() {
-		resource, err := cache.NewResourceFromAny(packed)
+	return proto.Unmarshal(encoded, to)
+}
+
+func namesOf(packed []*anypb.Any) (names []string, err error) {
+	for _, one := range packed {
+		resource, err := cache.NewResourceFromAny(one)
 		if err != nil {
-			return message{}, err
+			return nil, err
 		}
-		read.names = append(read.names, resource.Name())
+		names = append(names, resource.Name())
 	}
-	return read, nil
+	return names, nil
 }
 
 // interrupt ends all streams; new ones wait until resume is called.

@@ -24,16 +24,20 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 	if last.part && len(s.suspects) > 0 {
 		s.suspects = s.suspects[1:]
 	}
-	if r.NACK && !p.options.Delta && fullState(s.typeURL) {
-		last.repeat(s, earlier)
+	repeats := !p.options.Delta && fullState(s.typeURL)
+	if r.NACK && repeats {
+		last.repeat(earlier)
 	} else {
 		for _, f := range earlier {
 			p.accept(s, f, now)
 		}
 	}
-	if r.NACK {
+	switch {
+	case r.NACK && repeats && len(s.flights) > 0:
+		s.flights[0].repeat([]flight{last}) // what counts is the answer to that
+	case r.NACK:
 		p.reject(s, last, r.Error, now)
-	} else {
+	default:
 		s.version, s.updated = last.version, now
 		p.accept(s, last, now)
 	}
@@ -47,10 +51,10 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 
 // repeat adds to a response of full state what those before it changed: it
 // carried that again, so a NACK of it may be about that.
-func (f *flight) repeat(s *subscription, earlier []flight) {
+func (f *flight) repeat(earlier []flight) {
 	for _, e := range slices.Backward(earlier) {
 		for name, r := range e.sent {
-			if _, ok := f.has(s, name); !ok {
+			if _, changed := f.before[name]; !changed {
 				f.sent[name] = r
 			}
 		}
@@ -71,26 +75,8 @@ func (p *Proxy) accept(s *subscription, f flight, now time.Time) {
 		p.drain(s, f, now)
 	case resourcev3.EndpointType:
 		p.endpointsAccepted(f.nonce)
-	}
-}
-
-// drain notes the clusters that a replaced or removed listener named itself.
-// Connections that were made before go on using them, and no subscription tells
-// when the last has ended; that of a route table does.
-func (p *Proxy) drain(s *subscription, f flight, now time.Time) {
-	if s.unknown {
-		p.drainAll = now.Add(p.options.ListenerDrain)
-	}
-	for name, e := range f.before {
-		if e.unknown {
-			p.drainAll = now.Add(p.options.ListenerDrain)
-		}
-		replacement := s.view.entry(s.typeURL, name).resource
-		for cluster := range e.resource.Targets(resourcev3.ClusterType) {
-			if !replacement.Refers(resourcev3.ClusterType, cluster) {
-				p.draining[cluster] = now.Add(p.options.ListenerDrain)
-			}
-		}
+	case resourcev3.RouteType:
+		p.tablesAccepted(f.names(s), now)
 	}
 }
 
@@ -194,15 +180,9 @@ func (p *Proxy) reviewCold() {
 
 // hasSecrets reports whether the proxy has accepted all secrets that r names.
 func (p *Proxy) hasSecrets(r cache.Resource) bool {
-	s := p.subs[resourcev3.SecretType]
 	for name := range r.Targets(resourcev3.SecretType) {
-		if s == nil || s.fresh || !s.asks(name) || !s.view.entry(s.typeURL, name).known() {
+		if !p.accepted(resourcev3.SecretType, name) {
 			return false
-		}
-		for i := range s.flights {
-			if _, ok := s.flights[i].has(s, name); ok {
-				return false
-			}
 		}
 	}
 	return true

@@ -121,15 +121,16 @@ func (p *Proxy) switchTo(s *subscription, e entry, r cache.Resource, now time.Ti
 	if !p.options.Aggregated || !ordered(s.typeURL) && (e.absent() || !compound(r)) {
 		return r, true
 	}
-	block := p.blocked(s, e, r)
+	block := p.blocked(s, e, r, now)
 	if block == nil {
 		delete(s.holds, r.Name())
 		return r, true
 	}
 	h := s.hold(r.Name(), now)
+	h.block = block
 	if block.certain || p.due(h.since.Add(keepAfter), now) {
 		p.noteDeadline(s, h, block)
-		merged, ok := p.merge(s, h, e, r)
+		merged, ok := p.merge(s, h, e, r, now)
 		if ok && !e.is(merged, true) {
 			return merged, true
 		}
@@ -144,7 +145,8 @@ func (p *Proxy) switchTo(s *subscription, e entry, r cache.Resource, now time.Ti
 // hold is a switch that waits.
 type hold struct {
 	since time.Time
-	noted bool // its deadline was told
+	block *block // what it waits for
+	noted bool   // its deadline was told
 
 	merged   cache.Resource // what merge made last
 	mergedOf string         // of which table and cold clusters

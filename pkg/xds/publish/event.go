@@ -119,10 +119,8 @@ func (p *Proxy) Waits() string {
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(s.holds)) {
-			if r, ok := p.target.resource(typeURL, name); ok {
-				if b := p.blocked(s, s.view.entry(typeURL, name), r); b != nil {
-					return r.String() + " waits: " + b.String()
-				}
+			if r, ok := p.target.resource(typeURL, name); ok && s.holds[name].block != nil {
+				return r.String() + " waits: " + s.holds[name].block.String()
 			}
 		}
 	}

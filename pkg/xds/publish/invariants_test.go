@@ -63,7 +63,7 @@ func (s *simulation) checkDelivery(m message) {
 		is, ok := after[r]
 		switch {
 		case m.unknown || s.client.serves(is):
-		case !ok && !s.wants(m.target, r):
+		case !ok && (!s.wants(m.target, r) || !s.wants(s.client.from(r), r)):
 		case ok && s.excused(m, is):
 		default:
 			s.fatalf("%v went to %s, and now to %q, which does not serve", r, was, is)
@@ -75,6 +75,14 @@ func (s *simulation) checkDelivery(m message) {
 		}
 	}
 	s.noteUse()
+}
+
+// from returns the snapshot that the proxy's listener came from.
+func (e *envoy) from(r request) *cache.Snapshot {
+	if l := e.listeners[r.listener]; l != nil {
+		return l.from
+	}
+	return nil
 }
 
 // wants reports whether the snapshot has a route for the request.
@@ -105,8 +113,8 @@ func (s *simulation) excused(m message, cluster string) bool {
 
 // checkRemoval looks for requests that need a cluster that is removed now.
 func (s *simulation) checkRemoval(name string) {
-	if last, ok := s.use[name]; ok && s.now.Before(last.Add(removalDelay)) {
-		s.fatalf("cluster %s is removed %v after a request could choose it", name, s.now.Sub(last))
+	if last, ok := s.use[name]; ok && s.now.Before(last.at.Add(removalDelay)) {
+		s.fatalf("cluster %s is removed %v after a request could choose it: %v", name, s.now.Sub(last.at), last.request)
 	}
 	for _, d := range s.client.draining {
 		if d.until.After(s.now) && slices.Contains(slices.Collect(maps.Values(s.client.routesOf(d.listener))), name) {
@@ -117,16 +125,16 @@ func (s *simulation) checkRemoval(name string) {
 
 // noteUse notes which clusters a request can choose now.
 func (s *simulation) noteUse() {
-	for _, cluster := range s.client.routes() {
-		s.noteUseOf(cluster, 0)
+	for r, cluster := range s.client.routes() {
+		s.noteUseOf(cluster, r, 0)
 	}
 }
 
-func (s *simulation) noteUseOf(cluster string, depth int) {
-	s.use[cluster] = s.now
+func (s *simulation) noteUseOf(cluster string, r request, depth int) {
+	s.use[cluster] = use{r, s.now}
 	if c := s.client.clusters[cluster]; c != nil && depth < 3 {
 		for _, member := range s.library.read(c.active).members {
-			s.noteUseOf(member, depth+1)
+			s.noteUseOf(member, r, depth+1)
 		}
 	}
 }
@@ -136,6 +144,9 @@ func key(typeURL, name string) string { return typeURL + " " + name }
 // noteRejection notes what a NACK says: of which resources, where it names them
 // or there was only one.
 func (s *simulation) noteRejection(r publish.Request) {
+	if s.repeats(r) {
+		return
+	}
 	resources := s.sent[r.Nonce].resources
 	for _, bad := range resources {
 		if len(resources) > 1 && !strings.Contains(r.Error, " "+bad.Name()+":") {
@@ -150,6 +161,21 @@ func (s *simulation) noteRejection(r publish.Request) {
 		}
 		s.rejections[k] = rejection{version: bad.Version(), at: s.now, pause: pause}
 	}
+}
+
+// repeats reports whether a later response has repeated what a NACK is about,
+// so that the answer to that one counts.
+func (s *simulation) repeats(r publish.Request) bool {
+	if s.options.Delta || r.TypeURL != resourcev3.ClusterType && r.TypeURL != resourcev3.ListenerType {
+		return false
+	}
+	last := r.Nonce
+	for nonce, m := range s.sent {
+		if m.response.TypeURL == r.TypeURL && (len(nonce) > len(last) || len(nonce) == len(last) && nonce > last) {
+			last = nonce
+		}
+	}
+	return last != r.Nonce
 }
 
 func (s *simulation) noteAcceptance(r publish.Request) {
@@ -200,8 +226,13 @@ func (s *simulation) end() {
 
 // rest lets everything happen that is under way or waits for time only.
 func (s *simulation) rest(until time.Time) {
+	s.settle()
+	s.pass(time.Second)
 	for {
 		s.settle()
+		if name := s.client.hungry(s.target); name != "" {
+			s.fatalf("load assignment %s is not sent", name)
+		}
 		if !s.now.Before(until) {
 			return
 		}
@@ -276,7 +307,7 @@ func (s *simulation) resume() {
 		s.fatalf("a proxy that has everything was sent %d responses; of %d types it had nothing", n, blank)
 	}
 	for _, m := range s.sent {
-		if !slices.Contains(stale, m.response.TypeURL) && len(m.resources)+len(m.response.Removed) > 0 {
+		if !slices.Contains(stale, m.response.TypeURL) && len(m.resources) > 0 {
 			s.fatalf("a proxy that has everything was sent %s", describe(m))
 		}
 	}

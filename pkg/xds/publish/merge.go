@@ -3,6 +3,7 @@ package publish
 import (
 	"slices"
 	"strings"
+	"time"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -15,14 +16,17 @@ import (
 // the proxy does not have keeps its old target; one that had none is left out, so
 // that its requests go where they went before. It returns false if that cannot be
 // done.
-func (p *Proxy) merge(s *subscription, h *hold, e entry, r cache.Resource) (cache.Resource, bool) {
+func (p *Proxy) merge(s *subscription, h *hold, e entry, r cache.Resource, now time.Time) (cache.Resource, bool) {
 	table, ok := r.Message().(*routev3.RouteConfiguration)
 	old, known := e.resource.Message().(*routev3.RouteConfiguration)
 	clusters := p.subs[resourcev3.ClusterType]
 	if s.typeURL != resourcev3.RouteType || !ok || !known || clusters == nil {
 		return cache.Resource{}, false
 	}
-	cold := slices.DeleteFunc(p.coldClusters(clusters), func(name string) bool { return p.serves(clusters, name) })
+	cold := slices.DeleteFunc(p.coldClusters(clusters), func(name string) bool {
+		b := p.blockedBy(clusters, r, name)
+		return b.wait == keepAfter && p.due(b.since.Add(keepAfter), now)
+	})
 	if key := e.resource.Version().String() + r.Version().String() + strings.Join(cold, "\n"); key != h.mergedOf {
 		merged, err := cache.NewResource(mergeTables(old, table, cold))
 		if err != nil {

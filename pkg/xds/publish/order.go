@@ -42,8 +42,8 @@ func longer(a, b *block) *block {
 }
 
 // blocked returns what keeps r from replacing e now, nil for nothing.
-func (p *Proxy) blocked(s *subscription, e entry, r cache.Resource) *block {
-	if b := p.blockedByCluster(e, r); b != nil {
+func (p *Proxy) blocked(s *subscription, e entry, r cache.Resource, now time.Time) *block {
+	if b := p.blockedByCluster(e, r, now); b != nil {
 		return b
 	}
 	switch s.typeURL {
@@ -56,10 +56,10 @@ func (p *Proxy) blocked(s *subscription, e entry, r cache.Resource) *block {
 }
 
 // blockedByCluster returns a cluster that r needs and that is not known warm.
-func (p *Proxy) blockedByCluster(e entry, r cache.Resource) *block {
+func (p *Proxy) blockedByCluster(e entry, r cache.Resource, now time.Time) *block {
 	c := p.subs[resourcev3.ClusterType]
 	switch {
-	case c == nil && p.awaitsClusters():
+	case c == nil && p.awaitsClusters(now):
 		return &block{waiter: r.Name(), cause: NotAsked, wait: switchAfter}
 	case c == nil || !c.wildcard:
 		return nil // waiting only for what the stream subscribes to
@@ -98,9 +98,10 @@ func (p *Proxy) blockedBy(c *subscription, r cache.Resource, name string) *block
 
 // awaitsClusters reports whether the proxy, which has not asked for clusters on
 // this stream, will: one that reconnects while a cluster warms asks for them only
-// when it is warm, and for endpoints at once.
-func (p *Proxy) awaitsClusters() bool {
-	return p.resumed && p.subs[resourcev3.EndpointType] != nil
+// when it is warm, and for endpoints at once. One whose clusters are static never
+// does.
+func (p *Proxy) awaitsClusters(now time.Time) bool {
+	return p.subs[resourcev3.EndpointType] != nil && !p.due(p.since.Add(switchAfter), now)
 }
 
 // coldClusters returns the clusters of the target that are not known warm, and
@@ -151,12 +152,23 @@ func (p *Proxy) needs(r cache.Resource, cluster string) bool {
 	return false
 }
 
-// blockedByRoutes makes a listener that loses an HTTP filter wait for the route
-// tables that configure it: they go first.
+// blockedByRoutes makes a listener wait for route tables that go first: one that
+// it takes up and that the proxy has with other content, and one that configures
+// an HTTP filter that it loses.
 func (p *Proxy) blockedByRoutes(e entry, r cache.Resource) *block {
 	routes := p.subs[resourcev3.RouteType]
+	if routes == nil {
+		return nil
+	}
+	unsettled := routes.unsettled()
+	for name := range r.Targets(routes.typeURL) {
+		next, ok := p.target.resource(routes.typeURL, name)
+		if ok && unsettled[name] && routes.asks(name) && !e.resource.Refers(routes.typeURL, name) && p.blockedByListener(next) == nil {
+			return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
+		}
+	}
 	gone := without(e.resource.HTTPFilters(), r.HTTPFilters())
-	if routes == nil || len(gone) == 0 {
+	if len(gone) == 0 {
 		return nil
 	}
 	for name := range e.resource.Targets(resourcev3.RouteType) {

@@ -69,14 +69,15 @@ type Proxy struct {
 	resumed bool      // the proxy brought config along
 	loaded  bool      // it has asked for listeners: a CDS ACK means warm now
 	sent    bool      // something was sent on the stream
-	fed     bool      // endpoints that it has were sent once more
+	fed     bool      // see feed
 	wake    time.Time // when Next may have something without an event; zero: never
 
 	cold     map[string]*warming  // clusters that were sent and are not known warm
 	allCold  uint64               // so are all of this CDS response; zero: of none
 	leaving  map[string]time.Time // clusters to be removed → unused since; zero: in use
+	replaced map[string]replaced  // listeners whose old filter chain serves
 	draining map[string]time.Time // clusters that a replaced listener named → how long
-	drainAll time.Time            // a replaced listener may have named any cluster → how long
+	drainAll time.Time            // so may one have that is not known → how long
 	events   []Event
 }
 
@@ -85,7 +86,7 @@ type Proxy struct {
 func New(target *Target, o Options) *Proxy {
 	return &Proxy{
 		options: o, target: target, subs: map[string]*subscription{},
-		cold: map[string]*warming{}, leaving: map[string]time.Time{}, draining: map[string]time.Time{},
+		cold: map[string]*warming{}, leaving: map[string]time.Time{}, replaced: map[string]replaced{}, draining: map[string]time.Time{},
 	}
 }
 
@@ -107,7 +108,11 @@ func (p *Proxy) rebase(s *subscription) {
 		return
 	}
 	s.view.rebase(s.typeURL, p.target.snapshot, s.asks)
-	maps.DeleteFunc(s.holds, func(name string, _ *hold) bool { _, differs := s.view.except[name]; return !differs })
+	maps.DeleteFunc(s.holds, func(name string, _ *hold) bool {
+		_, differs := s.view.except[name]
+		_, wanted := p.target.resource(s.typeURL, name)
+		return !differs || !wanted
+	})
 	maps.DeleteFunc(s.rejected, func(name string, _ rejection) bool { _, ok := p.target.resource(s.typeURL, name); return !ok })
 }
 
@@ -129,16 +134,19 @@ func (p *Proxy) Next(now time.Time) (Response, bool) {
 	return p.greet(now)
 }
 
-// feed sends the endpoints once more to a proxy that reconnected while a cluster
+// feed sends endpoints and secrets once more to a proxy that reconnected while a cluster
 // was warming: it asks for clusters only when that is warm, and until then its
 // silence is all that tells that it needs them.
 func (p *Proxy) feed(now time.Time) {
-	if p.fed || !p.options.Aggregated || p.subs[resourcev3.ClusterType] != nil || !p.awaitsClusters() {
+	if p.fed || !p.options.Aggregated || !p.resumed || p.subs[resourcev3.ClusterType] != nil || p.subs[resourcev3.EndpointType] == nil {
 		return
 	}
 	if p.due(p.since.Add(listen), now) {
 		p.fed = true
 		p.again(p.subs[resourcev3.EndpointType])
+		if s := p.subs[resourcev3.SecretType]; s != nil {
+			p.again(s)
+		}
 	}
 }
 

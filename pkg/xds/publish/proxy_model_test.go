@@ -40,11 +40,18 @@ type envoy struct {
 
 type modelCluster struct {
 	active, warming cache.Resource
-	fed             bool // its load assignment came after the cluster
+	fed             bool // its load assignment came after the cluster, or it has waited long enough
+	since           time.Time
 	answered        bool // its endpoints answered health checks
 }
 
-type modelListener struct{ active, warming cache.Resource }
+type modelListener struct {
+	active, warming cache.Resource
+	from            *cache.Snapshot // which the last response had
+}
+
+// initFetchTimeout is how long a cluster waits for its load assignment.
+const initFetchTimeout = 15 * time.Second
 
 // drainingChain is a listener that was replaced and still has connections.
 type drainingChain struct {
@@ -56,6 +63,7 @@ type drainingChain struct {
 // stream.
 type modelType struct {
 	version string
+	partial bool // of the last response it rejected a part, and took the rest
 	nonce   string
 	names   []string
 	asked   bool
@@ -214,10 +222,15 @@ func (e *envoy) blank() int {
 	return n
 }
 
-// blankClusters reports whether a SotW proxy has clusters and no version to show
-// for them: it has never accepted a response as a whole.
-func (e *envoy) blankClusters() bool {
-	return !e.delta && e.streams[resourcev3.ClusterType].version == "" && len(e.clusters) > 0
+// deceives reports whether the version that a SotW proxy shows is not that of what
+// it holds, because it took a part of a response.
+func (e *envoy) deceives() bool {
+	for _, s := range e.streams {
+		if s.partial && !e.delta {
+			return true
+		}
+	}
+	return false
 }
 
 // stale returns the types of which a SotW proxy shows another version than that
@@ -227,6 +240,9 @@ func (e *envoy) stale(target *cache.Snapshot) []string {
 		current := target.Version(typeURL)
 		if typeURL != resourcev3.ClusterType && typeURL != resourcev3.ListenerType {
 			current = target.VersionOf(typeURL, e.wanted(typeURL))
+		}
+		if typeURL == resourcev3.EndpointType && e.streams[resourcev3.ClusterType].version != target.Version(resourcev3.ClusterType).String() {
+			return e.delta // what is sent of clusters again has its endpoints after it
 		}
 		return e.delta || e.streams[typeURL].version == current.String()
 	})
@@ -264,14 +280,17 @@ func (e *envoy) receive(m message) {
 		}
 	}
 	text := e.apply(m, bad)
-	if len(bad) == 0 {
+	if s.partial = len(bad) > 0; !s.partial {
 		s.version = m.response.Version
 	}
 	e.settle()
 	e.answer(publish.Request{TypeURL: m.response.TypeURL, Nonce: m.response.Nonce, NACK: len(bad) > 0, Error: text})
 }
 
-func (e *envoy) rejects(r cache.Resource) bool { return !e.tolerant && e.library.read(r).bad }
+// rejects reports whether the proxy refuses r; it does not look at what it has.
+func (e *envoy) rejects(r cache.Resource) bool {
+	return !e.tolerant && e.library.read(r).bad && !e.holds(r.TypeURL())[r.Name()].Equal(r)
+}
 
 // apply takes the good resources, and returns what is said about the bad ones.
 func (e *envoy) apply(m message, bad []string) string {
@@ -334,7 +353,7 @@ func (e *envoy) applyClusters(m message, good []cache.Resource) {
 			e.clusters[r.Name()] = c
 		}
 		if !latest(c.active, c.warming).Equal(r) {
-			c.warming, c.fed, c.answered = r, false, false
+			c.warming, c.fed, c.answered, c.since = r, false, false, e.now
 			repeat = repeat || slices.Contains(e.streams[resourcev3.EndpointType].names, e.library.read(r).service)
 		}
 	}
@@ -358,6 +377,7 @@ func (e *envoy) applyListeners(m message, good []cache.Resource) {
 			l = &modelListener{}
 			e.listeners[r.Name()] = l
 		}
+		l.from = m.target
 		if !latest(l.active, l.warming).Equal(r) {
 			l.warming = r
 		}
@@ -451,6 +471,9 @@ func (e *envoy) answer(r publish.Request) {
 func (e *envoy) pass(now time.Time) {
 	e.now = now
 	e.draining = slices.DeleteFunc(e.draining, func(d drainingChain) bool { return !now.Before(d.until) })
+	for _, c := range e.clusters {
+		c.fed = c.fed || !now.Before(c.since.Add(initFetchTimeout))
+	}
 	e.settle()
 }
 
@@ -464,6 +487,18 @@ func (e *envoy) slow() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// hungry returns a load assignment that a cluster waits for, and the target has,
+// and the proxy would accept.
+func (e *envoy) hungry(target *cache.Snapshot) string {
+	for _, c := range e.clusters {
+		r, ok := target.Resource(resourcev3.EndpointType, e.library.read(c.warming).service)
+		if ok && !c.fed && e.now.Before(c.since.Add(initFetchTimeout)) && !e.library.read(r).bad {
+			return r.Name()
+		}
+	}
+	return ""
 }
 
 // answerChecks makes the endpoints of a cluster answer.

@@ -1,12 +1,9 @@
 package publish
 
 import (
-	"slices"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
-
-	"github.com/xdsready/xdsready/pkg/cache"
 )
 
 // mayRemove reports whether the proxy may lose what it holds under a name that
@@ -38,7 +35,7 @@ func (p *Proxy) mayRemove(s *subscription, name string, now time.Time) bool {
 }
 
 func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bool {
-	if p.reachable(s, name) {
+	if p.named(name) || p.reachable(s, name) {
 		delete(p.leaving, name)
 		return false
 	}
@@ -119,33 +116,4 @@ func (p *Proxy) RemovalsPending() int {
 		}
 	}
 	return n
-}
-
-// noteLeaving looks for listeners that may have named what a resumed proxy holds
-// beyond the target: on an earlier stream, whose switches are not known here.
-func (p *Proxy) noteLeaving(s *subscription) {
-	for name := range s.view.except {
-		if _, ok := p.target.resource(s.typeURL, name); !ok && p.target.maybeListened(name) {
-			p.draining[name] = p.since.Add(p.options.ListenerDrain)
-		}
-	}
-}
-
-// maybeListened reports whether a listener may have named a cluster that is gone:
-// one did, or the cluster is older than what is remembered.
-func (t *Target) maybeListened(cluster string) bool {
-	if len(t.past) == 0 {
-		return true
-	}
-	_, older := t.past[len(t.past)-1].Resource(resourcev3.ClusterType, cluster)
-	return older || slices.ContainsFunc(t.past, func(s *cache.Snapshot) bool { return namedByListener(s, cluster) })
-}
-
-func namedByListener(snapshot *cache.Snapshot, cluster string) bool {
-	for _, l := range snapshot.Resources(resourcev3.ListenerType) {
-		if l.Refers(resourcev3.ClusterType, cluster) {
-			return true
-		}
-	}
-	return false
 }

@@ -137,11 +137,12 @@ func (p *Proxy) awaitsWarm(s *subscription, now time.Time) bool {
 		if !s.asks(r.Name()) {
 			continue
 		}
-		b := p.blockedByCluster(entry{unknown: true}, r)
+		b := p.blockedByCluster(entry{unknown: true}, r, now)
 		if b == nil {
 			continue
 		}
 		h := s.hold(r.Name(), now)
+		h.block = b
 		if !b.certain && !p.due(h.since.Add(keepAfter), now) {
 			return true
 		}

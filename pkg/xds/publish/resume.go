@@ -46,9 +46,11 @@ func (p *Proxy) resumeDelta(s *subscription, initial map[string]string, now time
 	}
 }
 
-// resumeSotW works in the version that a SotW proxy says it holds.
+// resumeSotW works in the version that a SotW proxy says it holds. An Envoy goes
+// on saying it when it has dropped all names of a type. It then asks later for
+// new ones, while a stream begins with all that it holds.
 func (p *Proxy) resumeSotW(s *subscription, version string, now time.Time) {
-	if version == "" {
+	if version == "" || !fullState(s.typeURL) && !now.Before(p.since.Add(listen)) {
 		return
 	}
 	p.resumed = true

@@ -59,7 +59,7 @@ type simulation struct {
 	sent     map[string]message // by nonce
 
 	context
-	use        map[string]time.Time // cluster → when a request could choose it last
+	use        map[string]use // by cluster
 	rejections map[string]rejection // by type and name
 	trace      []string
 }
@@ -72,6 +72,12 @@ type context struct {
 	at      time.Time
 }
 
+// use is when a request could choose a cluster last, and which.
+type use struct {
+	request request
+	at      time.Time
+}
+
 type rejection struct {
 	version cache.Version
 	at      time.Time
@@ -80,7 +86,7 @@ type rejection struct {
 
 func simulate(t *testing.T, library *library, seed uint64) {
 	t.Helper()
-	s := &simulation{t: t, library: library, random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(0, 0), use: map[string]time.Time{}}
+	s := &simulation{t: t, library: library, random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(0, 0), use: map[string]use{}}
 	s.tracef("seed %d", seed)
 	s.options = publish.Options{
 		Delta: s.random.IntN(2) == 0, Aggregated: true, RemovalDelay: removalDelay, ListenerDrain: listenerDrain,
@@ -129,7 +135,7 @@ func (s *simulation) connect(generations int) {
 	s.proxy = publish.New(publish.NewTarget(s.target, s.past[min(1, generations):generations]), s.options)
 	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
 	s.noteTarget()
-	s.unknown = s.client.blankClusters()
+	s.unknown = s.client.deceives()
 	s.client.connect()
 	s.transmit()
 	s.burst = len(s.toServer)
@@ -226,6 +232,9 @@ func (s *simulation) pass(d time.Duration) {
 			if d.until.Before(next) {
 				next = d.until
 			}
+		}
+		if next.Sub(s.now) > time.Second && s.client.warming() {
+			next = s.now.Add(time.Second)
 		}
 		s.now = next
 		s.client.pass(next)

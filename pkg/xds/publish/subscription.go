@@ -132,7 +132,9 @@ func (p *Proxy) subscribe(r Request, now time.Time) {
 			p.warmUntil(c.settled) // Envoy asks for listeners when no cluster is warming
 		}
 	case resourcev3.ClusterType:
-		p.noteLeaving(s)
+		if !s.fresh || s.unknown { // which listeners it replaced on an earlier stream is not known
+			p.drainAll = p.since.Add(p.options.ListenerDrain)
+		}
 	}
 }
 
