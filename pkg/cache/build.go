@@ -3,7 +3,9 @@ package cache
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 )
@@ -71,34 +73,44 @@ func compareKeys(a, b key) int {
 	return cmp.Or(cmp.Compare(a.typeURL, b.typeURL), cmp.Compare(a.name, b.name))
 }
 
-func (r Resource) key() key { return key{r.typeURL, r.name} }
+func (r Resource) key() key { return key{r.TypeURL(), r.Name()} }
 
 // builder holds what a snapshot will contain while Build decides it.
-type builder map[key]Resource
+type builder struct {
+	byKey map[key]Resource
+	order []Resource // by type and name; nil: to be sorted
+}
 
-func newBuilder(resources []Resource) (builder, error) {
-	b := make(builder, len(resources))
+func newBuilder(resources []Resource) (*builder, error) {
+	b := &builder{byKey: make(map[key]Resource, len(resources))}
 	for second, r := range resources {
-		if r.typeURL == "" {
+		if r.record == nil {
 			return nil, fmt.Errorf("resource number %d is the zero Resource: make it with NewResource", second)
 		}
-		if _, ok := b[r.key()]; ok {
+		if _, ok := b.byKey[r.key()]; ok {
 			first := slices.IndexFunc(resources, func(o Resource) bool { return o.key() == r.key() })
 			return nil, &DuplicateError{TypeURL: r.typeURL, Name: r.name, First: first, Second: second}
 		}
-		b[r.key()] = r
+		b.put(r)
 	}
 	return b, nil
 }
 
+func (b *builder) put(r Resource) { b.byKey[r.key()], b.order = r, nil }
+
+func (b *builder) drop(k key) {
+	delete(b.byKey, k)
+	b.order = nil
+}
+
 // sorted returns what the builder holds, by type and name.
-func (b builder) sorted() []Resource {
-	all := make([]Resource, 0, len(b))
-	for _, r := range b {
-		all = append(all, r)
+func (b *builder) sorted() []Resource {
+	if b.order == nil {
+		b.order = slices.SortedFunc(maps.Values(b.byKey), func(x, y Resource) int {
+			return cmp.Or(strings.Compare(x.typeURL, y.typeURL), strings.Compare(x.name, y.name))
+		})
 	}
-	slices.SortFunc(all, func(x, y Resource) int { return compareKeys(x.key(), y.key()) })
-	return all
+	return b.order
 }
 
 // withhold takes out each resource that refers to an absent secret, or puts the
@@ -108,7 +120,7 @@ func (b builder) sorted() []Resource {
 //
 // What only a withheld resource refers to is needed by nobody, so it gets no
 // placeholder; what refers to a withheld resource dangles.
-func (b builder) withhold(previous *Snapshot) []Withheld {
+func (b *builder) withhold(previous *Snapshot) []Withheld {
 	var withheld []Withheld
 	for _, r := range b.sorted() {
 		if absent := b.absentSecrets(r, previous); len(absent) > 0 {
@@ -116,7 +128,7 @@ func (b builder) withhold(previous *Snapshot) []Withheld {
 		}
 	}
 	for i, w := range withheld {
-		delete(b, w.Resource.key())
+		b.drop(w.Resource.key())
 		if last, ok := previous.given(w.Resource.key()); ok {
 			withheld[i].Kept = true
 			b.keep(last, previous)
@@ -129,8 +141,8 @@ func (b builder) withhold(previous *Snapshot) []Withheld {
 // that is absent now: a last good cluster without its endpoints, or a last good
 // listener without its routes, would not be good. To end the use of what is
 // kept, change or remove what refers to it.
-func (b builder) keep(last Resource, previous *Snapshot) {
-	b[last.key()] = last
+func (b *builder) keep(last Resource, previous *Snapshot) {
+	b.put(last)
 	for _, t := range last.references.targets {
 		if b.has(t) {
 			continue
@@ -144,7 +156,7 @@ func (b builder) keep(last Resource, previous *Snapshot) {
 // absentSecrets returns the names of the secrets that r needs and that are
 // known absent. One that may come from another server is known absent only if
 // it was served from here before.
-func (b builder) absentSecrets(r Resource, previous *Snapshot) (names []string) {
+func (b *builder) absentSecrets(r Resource, previous *Snapshot) (names []string) {
 	for _, t := range r.references.targets {
 		if t.typeURL != resourcev3.SecretType || b.has(t) {
 			continue
@@ -159,7 +171,7 @@ func (b builder) absentSecrets(r Resource, previous *Snapshot) (names []string) 
 
 // resolve follows each reference of what is left and returns those that lead
 // nowhere, and what cannot be followed.
-func (b builder) resolve() (dangling []Reference, unknowable []Unknowable) {
+func (b *builder) resolve() (dangling []Reference, unknowable []Unknowable) {
 	for _, r := range b.sorted() {
 		for _, reason := range r.references.unknown {
 			unknowable = append(unknowable, Unknowable{r.typeURL, r.name, reason})
@@ -178,13 +190,13 @@ func (b builder) resolve() (dangling []Reference, unknowable []Unknowable) {
 	return dangling, unknowable
 }
 
-func (b builder) has(t target) bool {
-	_, ok := b[t.key]
+func (b *builder) has(t target) bool {
+	_, ok := b.byKey[t.key]
 	return ok
 }
 
 // sets groups what the builder holds by type.
-func (b builder) sets() map[string]*set {
+func (b *builder) sets() map[string]*set {
 	sets := make(map[string]*set)
 	for _, r := range b.sorted() {
 		s, ok := sets[r.typeURL]

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"encoding/hex"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -45,23 +46,26 @@ func (r Resource) AppendHeartbeatTo(b []byte, form Form) []byte {
 
 func (r Resource) appendTo(b []byte, form Form, content []byte) []byte {
 	b = protowire.AppendTag(b, responseResources, protowire.BytesType)
-	if form == SotW && r.ttl == 0 {
+	switch {
+	case form == Delta:
+		b = protowire.AppendVarint(b, uint64(r.sizeWrapped(content)))
+		return r.appendWrapped(b, content)
+	case r.ttl == 0:
 		b = protowire.AppendVarint(b, uint64(sizeAny(r.typeURL, len(content))))
 		return appendAny(b, r.typeURL, content)
+	default:
+		wrapped := r.appendWrapped(nil, content)
+		b = protowire.AppendVarint(b, uint64(sizeAny(resourceTypeURL, len(wrapped))))
+		return appendAny(b, resourceTypeURL, wrapped)
 	}
-	wrapped := r.wrap(content)
-	if form == Delta {
-		return protowire.AppendBytes(b, wrapped)
-	}
-	b = protowire.AppendVarint(b, uint64(sizeAny(resourceTypeURL, len(wrapped))))
-	return appendAny(b, resourceTypeURL, wrapped)
 }
 
-// wrap returns r as an encoded discovery.v3.Resource. A nil content is left out.
-func (r Resource) wrap(content []byte) []byte {
-	b := make([]byte, 0, len(content)+len(r.name)+len(r.typeURL)+80)
+// appendWrapped appends r as an encoded discovery.v3.Resource. A nil content is
+// left out.
+func (r Resource) appendWrapped(b, content []byte) []byte {
 	b = protowire.AppendTag(b, resourceVersion, protowire.BytesType)
-	b = protowire.AppendString(b, r.version.String())
+	b = protowire.AppendVarint(b, uint64(hex.EncodedLen(len(r.version))))
+	b = hex.AppendEncode(b, r.version[:])
 	if content != nil {
 		b = protowire.AppendTag(b, resourceAny, protowire.BytesType)
 		b = protowire.AppendVarint(b, uint64(sizeAny(r.typeURL, len(content))))
@@ -74,6 +78,19 @@ func (r Resource) wrap(content []byte) []byte {
 		b = protowire.AppendBytes(b, appendDuration(nil, r.ttl))
 	}
 	return b
+}
+
+// sizeWrapped returns how many bytes appendWrapped appends.
+func (r Resource) sizeWrapped(content []byte) int {
+	size := protowire.SizeTag(resourceVersion) + protowire.SizeBytes(hex.EncodedLen(len(r.version))) +
+		protowire.SizeTag(resourceName) + protowire.SizeBytes(len(r.name))
+	if content != nil {
+		size += protowire.SizeTag(resourceAny) + protowire.SizeBytes(sizeAny(r.typeURL, len(content)))
+	}
+	if r.ttl > 0 {
+		size += protowire.SizeTag(resourceTTL) + protowire.SizeBytes(len(appendDuration(nil, r.ttl)))
+	}
+	return size
 }
 
 func appendAny(b []byte, typeURL string, value []byte) []byte {

@@ -33,17 +33,18 @@ func placeable(typeURL string) bool { return newPlaceholder(typeURL, "") != nil 
 
 // place adds a placeholder for each absent resource that can have one, and
 // returns them by type and name.
-func (b builder) place(dangling []Reference) (placed []Resource, err error) {
+func (b *builder) place(dangling []Reference) (placed []Resource, err error) {
 	for _, ref := range dangling {
 		k := key{ref.Type, ref.Name}
-		if _, ok := b[k]; ok || !placeable(ref.Type) {
+		if _, ok := b.byKey[k]; ok || !placeable(ref.Type) {
 			continue
 		}
-		b[k], err = newResource(newPlaceholder(ref.Type, ref.Name))
+		r, err := newResource(newPlaceholder(ref.Type, ref.Name))
 		if err != nil {
 			return nil, err
 		}
-		placed = append(placed, b[k])
+		b.put(r)
+		placed = append(placed, r)
 	}
 	slices.SortFunc(placed, func(x, y Resource) int { return compareKeys(x.key(), y.key()) })
 	return placed, nil

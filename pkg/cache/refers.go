@@ -11,10 +11,10 @@ import (
 // ClusterLoadAssignment are the one it asks for.
 func (r Resource) Targets(typeURL string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		from, _ := slices.BinarySearchFunc(r.references.targets, typeURL, func(t target, typeURL string) int {
+		from, _ := slices.BinarySearchFunc(r.known().references.targets, typeURL, func(t target, typeURL string) int {
 			return strings.Compare(t.typeURL, typeURL)
 		})
-		for _, t := range r.references.targets[from:] {
+		for _, t := range r.known().references.targets[from:] {
 			if t.typeURL != typeURL || !yield(t.name) {
 				return
 			}
@@ -24,7 +24,7 @@ func (r Resource) Targets(typeURL string) iter.Seq[string] {
 
 // Refers reports whether r names the resource.
 func (r Resource) Refers(typeURL, name string) bool {
-	_, ok := slices.BinarySearchFunc(r.references.targets, key{typeURL, name}, func(t target, k key) int {
+	_, ok := slices.BinarySearchFunc(r.known().references.targets, key{typeURL, name}, func(t target, k key) int {
 		return compareKeys(t.key, k)
 	})
 	return ok
@@ -32,9 +32,9 @@ func (r Resource) Refers(typeURL, name string) bool {
 
 // HTTPFilters returns the names of the HTTP filters of a listener, sorted. It
 // must not be changed.
-func (r Resource) HTTPFilters() []string { return r.references.filters }
+func (r Resource) HTTPFilters() []string { return r.known().references.filters }
 
 // FilterOverrides returns the names of the HTTP filters that a route table or
 // virtual host configures for some of its routes (typed_per_filter_config),
 // sorted. It must not be changed.
-func (r Resource) FilterOverrides() []string { return r.references.overrides }
+func (r Resource) FilterOverrides() []string { return r.known().references.overrides }

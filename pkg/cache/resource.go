@@ -30,12 +30,17 @@ import (
 // because that may be a private key. The same care is asked of callers of
 // Message, Encoded and Any.
 type Resource struct {
+	*record // nil in the zero Resource only; shared by all Resources of equal content
+}
+
+// record is what a Resource says.
+type record struct {
 	typeURL    string
 	name       string
 	ttl        time.Duration
 	version    Version
 	references references
-	content    *content // nil in the zero Resource only
+	content    *content
 }
 
 // content is one pointer further away than it need be, for fmt prints what a
@@ -105,15 +110,13 @@ func newResource(m proto.Message) (Resource, error) {
 	if err != nil {
 		return Resource{}, fmt.Errorf("cannot encode %s %q: %w", Kind(typeURL), name, err)
 	}
-	version := versionOf(typeURL, name, 0, encoded)
-	c := &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m}
-	return Resource{
+	return Resource{shared.share(&record{
 		typeURL:    typeURL,
 		name:       name,
-		version:    version,
+		version:    versionOf(typeURL, name, 0, encoded),
 		references: found,
-		content:    shared.share(version, c),
-	}, nil
+		content:    &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m},
+	})}, nil
 }
 
 // identify returns the type URL and the name of a message that proxies can ask
@@ -169,27 +172,39 @@ func Kind(typeURL string) string {
 // AllTypes returns the type URLs that a Resource can have, sorted.
 func AllTypes() []string { return slices.Sorted(maps.Keys(kinds)) }
 
+// known returns what r says, which is nothing for the zero Resource.
+func (r Resource) known() *record {
+	if r.record == nil {
+		return &record{}
+	}
+	return r.record
+}
+
 // TypeURL returns the type URL, one of the constants of go-control-plane's
 // pkg/resource/v3.
-func (r Resource) TypeURL() string { return r.typeURL }
+func (r Resource) TypeURL() string { return r.known().typeURL }
 
 // Name returns the name that proxies ask for.
-func (r Resource) Name() string { return r.name }
+func (r Resource) Name() string { return r.known().name }
 
 // Version returns the version of type, name, TTL and content together.
-func (r Resource) Version() Version { return r.version }
+func (r Resource) Version() Version { return r.known().version }
 
 // TTL returns how long a proxy keeps the resource without hearing of it again;
 // zero, as NewResource makes it, is for ever.
-func (r Resource) TTL() time.Duration { return r.ttl }
+func (r Resource) TTL() time.Duration { return r.known().ttl }
 
 // WithTTL returns the resource with another TTL; zero or less is for ever. It
 // has another version, for a proxy must be told. Whatever serves the resource
 // has to repeat it in time, or proxies drop it.
 func (r Resource) WithTTL(ttl time.Duration) Resource {
-	r.ttl = max(ttl, 0)
-	r.version = versionOf(r.typeURL, r.name, r.ttl, r.Encoded())
-	return r
+	if r.record == nil {
+		return r
+	}
+	other := *r.record
+	other.ttl = max(ttl, 0)
+	other.version = versionOf(other.typeURL, other.name, other.ttl, r.Encoded())
+	return Resource{shared.share(&other)}
 }
 
 // Encoded returns the deterministic wire form. It must not be changed.
@@ -198,7 +213,7 @@ func (r Resource) Encoded() []byte { return r.Any().GetValue() }
 // Any returns the wire form with its type URL, ready to be put into a
 // DiscoveryResponse. It is one shared value and must not be changed.
 func (r Resource) Any() *anypb.Any {
-	if r.content == nil {
+	if r.record == nil {
 		return nil
 	}
 	return r.content.packed
@@ -207,17 +222,17 @@ func (r Resource) Any() *anypb.Any {
 // Message returns the decoded message. It must not be changed: the wire form
 // and the version would not follow.
 func (r Resource) Message() proto.Message {
-	if r.content == nil {
+	if r.record == nil {
 		return nil
 	}
 	return r.content.message
 }
 
 // Equal reports whether both have the same type, name, TTL and content.
-func (r Resource) Equal(o Resource) bool { return r.version == o.version }
+func (r Resource) Equal(o Resource) bool { return r.Version() == o.Version() }
 
 // String returns kind and name, such as `cluster "web"`, and never content.
-func (r Resource) String() string { return fmt.Sprintf("%s %q", Kind(r.typeURL), r.name) }
+func (r Resource) String() string { return fmt.Sprintf("%s %q", Kind(r.TypeURL()), r.Name()) }
 
 // LogValue makes a logged resource as silent as String.
 func (r Resource) LogValue() slog.Value { return slog.StringValue(r.String()) }

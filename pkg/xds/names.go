@@ -46,27 +46,31 @@ func (t *nameTable) of(list []string) *publish.Names {
 	t.mu.Lock()
 	known := t.byList[&list[0]].Value()
 	t.mu.Unlock()
-	if known != nil && len(known.List()) == len(list) {
+	if known != nil && len(known.All()) == len(list) {
 		return known
 	}
 	return publish.NewNames(list)
 }
 
-// decode returns the list of names in an encoded repeated field, shared with all
-// who sent the same. It must not be changed.
+// decode returns the names in an encoded repeated field, sorted and shared with all
+// who sent the same list. They must not be changed.
 func (t *nameTable) decode(field []byte) ([]string, error) {
 	key := nameKey{maphash.Bytes(t.seeds[0], field), maphash.Bytes(t.seeds[1], field)}
 	t.mu.Lock()
 	known := t.byHash[key].Value()
 	t.mu.Unlock()
 	if known != nil {
-		return known.List(), nil
+		return known.All(), nil
 	}
 	list, err := decodeNames(field)
-	if err != nil || len(list) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	return t.add(key, publish.NewNames(list)), nil
+	set := publish.NewNames(list)
+	if len(set.All()) == 0 {
+		return nil, nil
+	}
+	return t.add(key, set), nil
 }
 
 // add makes a set known and returns its list, or that of another stream that was
@@ -75,9 +79,9 @@ func (t *nameTable) add(key nameKey, set *publish.Names) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if known := t.byHash[key].Value(); known != nil {
-		return known.List()
+		return known.All()
 	}
-	list := set.List()
+	list := set.All()
 	t.newest = (t.newest + 1) % len(t.recent)
 	t.recent[t.newest] = set
 	t.byHash[key], t.byList[&list[0]] = weak.Make(set), weak.Make(set)
@@ -102,7 +106,12 @@ func (t *nameTable) forget(f forgotten) {
 
 // decodeNames decodes a repeated string field, tags included.
 func decodeNames(field []byte) ([]string, error) {
-	var list []string
+	count := 0
+	for rest := field; len(rest) > 0; count++ {
+		_, _, size := protowire.ConsumeField(rest)
+		rest = rest[size:]
+	}
+	list := make([]string, 0, count)
 	for text := string(field); len(field) > 0; {
 		_, _, tag := protowire.ConsumeTag(field)
 		name, size := protowire.ConsumeBytes(field[tag:])
