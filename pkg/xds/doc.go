@@ -9,9 +9,13 @@
 // The gate itself is package admission, which stands in front of this or of any
 // other xDS server.
 //
-// What it guarantees: a proxy of an unknown node group is held, never answered
-// with emptiness, and a group keeps its last snapshot while the store has it.
-// What it does not do yet: order. The responses are those of go-control-plane's
-// server and snapshot cache, which send a type as soon as it changes, so a
-// proxy that swaps a cluster can see the route before the cluster.
+// What is sent when is decided by package publish, a state machine per stream;
+// this package moves the messages. What it guarantees: no route ever points to a
+// cluster that the proxy does not have warm while its old target exists, a proxy
+// that comes back with the current versions is sent no resource, and a proxy of an
+// unknown node group is held, never answered with emptiness. Each resource is
+// encoded once for all proxies, and nothing that proxies share is locked while a
+// response is built.
+//
+// Programs that serve from a go-control-plane cache use package gocontrolplane.
 package xds
