@@ -34,6 +34,23 @@ func TestAddedLines(t *testing.T) {
 	}
 }
 
+// TestAddedByTheServer prints what our server adds to the program that has the
+// gate and go-control-plane's (with -v), and counts it: one constructor, the gate's
+// registry for it, and gRPC's health service.
+func TestAddedByTheServer(t *testing.T) {
+	const most = 7
+	code := func(path ...string) []string {
+		all := lines(t, append([]string{"embed-go-control-plane"}, path...)...)
+		return all[slices.Index(all, "package main"):]
+	}
+	edits := diff(code("main.go"), code("ordered", "main.go"))
+	added := slices.DeleteFunc(slices.Clone(edits), func(line string) bool { return line[0] != '+' })
+	t.Logf("%d lines added:\n%s", len(added), strings.Join(edits, "\n"))
+	if len(added) == 0 || len(added) > most {
+		t.Errorf("the server adds %d lines, want 1 to %d", len(added), most)
+	}
+}
+
 // TestDiff compares diff with what a reader counts by hand.
 func TestDiff(t *testing.T) {
 	for _, row := range []struct {

@@ -23,13 +23,14 @@ var missing = map[string]string{
 }
 
 func TestRefusesUntilItKnowsAllAndServesThen(t *testing.T) {
-	for _, name := range programs {
-		t.Run(name, func(t *testing.T) {
+	for _, program := range admitting {
+		name := program.name
+		t.Run(program.form+" "+name, func(t *testing.T) {
 			t.Parallel()
 			in := newInputs(t, name)
 			in.add()
 			in.hold()
-			p := start(t, gated, name, in.arguments()...)
+			p := start(t, program.form, name, in.arguments()...)
 			p.untilRed(t, missing[name])
 			wantRefused(t, p, missing[name])
 
@@ -90,11 +91,12 @@ func TestSaysWhyAnInputFails(t *testing.T) {
 }
 
 func TestEmptyInputOpensTheGate(t *testing.T) {
-	for _, name := range programs {
-		t.Run(name, func(t *testing.T) {
+	for _, program := range admitting {
+		name := program.name
+		t.Run(program.form+" "+name, func(t *testing.T) {
 			t.Parallel()
 			in := newInputs(t, name)
-			p := start(t, gated, name, in.arguments()...)
+			p := start(t, program.form, name, in.arguments()...)
 			p.untilGreen(t)
 
 			admitted := connect(t, p)

@@ -16,12 +16,21 @@ import (
 // programs are the directories of the module examples that embed the gate.
 var programs = []string{"embed-go-control-plane", "embed-controller-runtime", "embed-krt"}
 
-// The three forms in which each program is built, as directories of binaries.
+// The forms in which each program is built, as directories of binaries.
 const (
 	gated     = "gated"
 	before    = "before"    // without the gate
 	forgetful = "forgetful" // with one tier more, for which nothing is registered
+	ordered   = "ordered"   // only of the go-control-plane program: with our server as well
 )
+
+// admitting are the forms that have the gate and are meant to be used.
+var admitting = []struct{ name, form string }{
+	{"embed-go-control-plane", gated},
+	{"embed-go-control-plane", ordered},
+	{"embed-controller-runtime", gated},
+	{"embed-krt", gated},
+}
 
 // binaries is the directory of gated, before and forgetful.
 var binaries string
@@ -38,7 +47,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build compiles every program in its three forms and returns the directory.
+// build compiles every program in its forms and returns the directory.
 func build() (string, error) {
 	module, err := filepath.Abs("../../examples")
 	if err != nil {
@@ -53,11 +62,15 @@ func build() (string, error) {
 		return "", err
 	}
 	for _, name := range programs {
-		for form, arguments := range map[string][]string{
+		forms := map[string][]string{
 			gated:     {"./" + name},
 			before:    {"./" + name + "/before"},
 			forgetful: {"-overlay", overlay, "./" + name},
-		} {
+		}
+		if name == "embed-go-control-plane" {
+			forms[ordered] = []string{"./" + name + "/ordered"}
+		}
+		for form, arguments := range forms {
 			command := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", filepath.Join(dir, form, name)}, arguments...)...)
 			command.Dir = module
 			if out, err := command.CombinedOutput(); err != nil {
