@@ -51,7 +51,9 @@ type Options struct {
 	// wait, first come first served, so that a fleet that comes at once delays
 	// neither probes nor itself. Zero means 64 for each CPU.
 	MaxInitialSyncs int
-	// Logger gets a line for each published snapshot. Nil means slog.Default().
+	// Logger gets a warning for each resource that a proxy rejects, once, and for
+	// each switch that does not wait longer, and at debug level a line for each
+	// published snapshot. Nil means slog.Default().
 	Logger *slog.Logger
 }
 

@@ -82,7 +82,8 @@ type Options struct {
 	// safe for concurrent use. Nil means that all are in the group "".
 	Group func(Node) string
 	// Logger gets one warning for each response that a proxy rejects. Nil means
-	// slog.Default().
+	// slog.Default(). Beside xds.Server, which tells of each rejected resource once,
+	// give it slog.DiscardHandler.
 	Logger *slog.Logger
 }
 

@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
@@ -93,7 +94,7 @@ func (p *Plane) addServers(parsed parsed) error {
 	nodeGroup := func(n admission.Node) string { return group(n.ID, n.Cluster) }
 	options := admission.Options{
 		Mode: parsed.mode, HoldTimeout: p.options.HoldTimeout, MaxHeld: p.options.MaxHeld,
-		Group: nodeGroup, Logger: p.options.Logger,
+		Group: nodeGroup, Logger: slog.New(slog.DiscardHandler), // the server tells of rejections
 	}
 	var err error
 	if len(parsed.patterns) > 0 {
