@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unique"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -37,6 +38,7 @@ type Resource struct {
 type record struct {
 	typeURL    string
 	name       string
+	canonical  unique.Handle[string] // keeps name the one string of its kind
 	ttl        time.Duration
 	version    Version
 	references references
@@ -110,9 +112,11 @@ func newResource(m proto.Message) (Resource, error) {
 	if err != nil {
 		return Resource{}, fmt.Errorf("cannot encode %s %q: %w", Kind(typeURL), name, err)
 	}
+	canonical := unique.Make(name)
 	return Resource{shared.share(&record{
 		typeURL:    typeURL,
-		name:       name,
+		name:       canonical.Value(),
+		canonical:  canonical,
 		version:    versionOf(typeURL, name, 0, encoded),
 		references: found,
 		content:    &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m},
@@ -184,7 +188,8 @@ func (r Resource) known() *record {
 // pkg/resource/v3.
 func (r Resource) TypeURL() string { return r.known().typeURL }
 
-// Name returns the name that proxies ask for.
+// Name returns the name that proxies ask for. It is the string that package unique
+// gives, so a server that keeps the names of many proxies can share it.
 func (r Resource) Name() string { return r.known().name }
 
 // Version returns the version of type, name, TTL and content together.

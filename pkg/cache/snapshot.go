@@ -37,15 +37,21 @@ func (s *Snapshot) Resources(typeURL string) []Resource {
 
 // Resource returns one resource, and whether it is there.
 func (s *Snapshot) Resource(typeURL, name string) (Resource, bool) {
-	if s == nil || s.sets[typeURL] == nil {
-		return Resource{}, false
-	}
-	set := s.sets[typeURL]
-	i, ok := set.index[name]
+	i, ok := s.Index(typeURL, name)
 	if !ok {
 		return Resource{}, false
 	}
-	return set.resources[i], true
+	return s.sets[typeURL].resources[i], true
+}
+
+// Index returns where in Resources the resource of that name is, and whether it
+// is there.
+func (s *Snapshot) Index(typeURL, name string) (int, bool) {
+	if s == nil || s.sets[typeURL] == nil {
+		return 0, false
+	}
+	i, ok := s.sets[typeURL].index[name]
+	return i, ok
 }
 
 // Types returns the type URLs of which there are resources, sorted.

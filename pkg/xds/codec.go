@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"context"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -13,12 +14,16 @@ import (
 )
 
 // GRPCOptions returns the options that the server likes a grpc server to have.
-// It works without: then each response is copied once more before it is sent, and
-// a proxy that has vanished without a word is not noticed. With them it is after
-// 40 s, and proxies may ask for signs of life as often as every 5 s.
+// It works without: then each response is copied once more before it is sent, a
+// proxy that has vanished without a word is not noticed, and a delta proxy that
+// holds some ten thousand resources cannot come back, since its first request
+// names them all. With them the first is noticed after 40 s, proxies may ask for
+// signs of life as often as every 5 s, and a request may have 32 MB.
 func (s *Server) GRPCOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto"), s.names}),
+		grpc.ChainStreamInterceptor(markStream),
+		grpc.MaxRecvMsgSize(32 << 20),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 	}
@@ -32,38 +37,33 @@ type codec struct {
 	names *nameTable
 }
 
-// minShared is the size below which sharing costs more than it saves.
-const minShared = 4096
-
 // Marshal implements encoding.CodecV2.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
-	var head proto.Message
-	switch m := v.(type) {
-	case *discovery.DiscoveryResponse:
-		head = &discovery.DiscoveryResponse{VersionInfo: m.GetVersionInfo(), TypeUrl: m.GetTypeUrl(), Nonce: m.GetNonce()}
-		if len(m.GetResources()) > 0 {
-			return c.CodecV2.Marshal(v)
-		}
-	case *discovery.DeltaDiscoveryResponse:
-		head = &discovery.DeltaDiscoveryResponse{
-			SystemVersionInfo: m.GetSystemVersionInfo(), TypeUrl: m.GetTypeUrl(), Nonce: m.GetNonce(), RemovedResources: m.GetRemovedResources(),
-		}
-		if len(m.GetResources()) > 0 {
-			return c.CodecV2.Marshal(v)
-		}
-	default:
-		return c.CodecV2.Marshal(v)
+	if r, ok := v.(inPieces); ok {
+		return r.encode()
 	}
-	resources := v.(proto.Message).ProtoReflect().GetUnknown()
-	if len(resources) < minShared {
-		return c.CodecV2.Marshal(v)
-	}
-	encoded, err := proto.Marshal(head)
-	if err != nil {
-		return nil, err
-	}
-	return mem.BufferSlice{mem.SliceBuffer(encoded), mem.SliceBuffer(resources)}, nil
+	return c.CodecV2.Marshal(v)
 }
+
+// hasCodec is in the context of streams of a grpc server that has our codec.
+type hasCodec struct{}
+
+// markStream tells ServeStream that it can send responses in pieces.
+func markStream(server any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	return handler(server, markedStream{ss, context.WithValue(ss.Context(), hasCodec{}, true)})
+}
+
+type markedStream struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // that is what ServerStream.Context returns
+}
+
+// Context implements grpc.ServerStream.
+func (s markedStream) Context() context.Context { return s.ctx }
+
+// minShared is the size of a request below which sharing its names costs more
+// than it saves.
+const minShared = 4096
 
 // namesField is the number of resource_names in a DiscoveryRequest and of
 // resource_names_subscribe in a DeltaDiscoveryRequest.
@@ -71,12 +71,13 @@ const namesField = 3
 
 // Unmarshal implements encoding.CodecV2.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	var request proto.Message
 	var list *[]string
 	switch m := v.(type) {
 	case *discovery.DiscoveryRequest:
-		list = &m.ResourceNames
+		request, list = m, &m.ResourceNames
 	case *discovery.DeltaDiscoveryRequest:
-		list = &m.ResourceNamesSubscribe
+		request, list = m, &m.ResourceNamesSubscribe
 	}
 	if list == nil || data.Len() < minShared {
 		return c.CodecV2.Unmarshal(data, v)
@@ -87,7 +88,7 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := proto.Unmarshal(rest, v.(proto.Message)); err != nil {
+	if err := proto.Unmarshal(rest, request); err != nil {
 		return err
 	}
 	*list, err = c.names.decode(names)

@@ -21,18 +21,7 @@ type edition struct {
 	target   *publish.Target
 	since    time.Time
 	replaced chan struct{} // closed when the group has a newer one
-	bodies   [2]sync.Map   // type URL → func() []byte, by form: what is sent whole
-}
-
-// whole returns all resources of a type as the field resources of a response:
-// encoded at the first call, and shared by all proxies of the group.
-func (e *edition) whole(typeURL string, form cache.Form) []byte {
-	body, ok := e.bodies[form].Load(typeURL)
-	if !ok {
-		encode := sync.OnceValue(func() []byte { return cache.Encode(e.target.Snapshot().Resources(typeURL), form) })
-		body, _ = e.bodies[form].LoadOrStore(typeURL, encode)
-	}
-	return body.(func() []byte)()
+	bodies   [2]sync.Map   // type URL → func() *body, by form
 }
 
 // generation is a snapshot that a group had before.
@@ -50,11 +39,9 @@ type group struct {
 	past []generation // newest first
 }
 
-// refresh makes the snapshot the current edition, unless its content is that
-// already, and reports whether it did.
-func (g *group) refresh(snapshot *cache.Snapshot, now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// refreshLocked makes the snapshot the current edition, unless its content is
+// that already, and reports whether it did.
+func (g *group) refreshLocked(snapshot *cache.Snapshot, now time.Time) bool {
 	last := g.current.Load()
 	if last != nil {
 		before := last.target.Snapshot()

@@ -1,8 +1,6 @@
 package xds
 
 import (
-	"errors"
-	"io"
 	"slices"
 	"strings"
 
@@ -35,13 +33,14 @@ func (s *stream) newRequest() proto.Message {
 func (s *stream) read(m proto.Message) request {
 	switch m := m.(type) {
 	case *discovery.DeltaDiscoveryRequest:
+		names := s.server.names.of(m.GetResourceNamesSubscribe())
 		return request{publish.Request{
 			TypeURL:     m.GetTypeUrl(),
 			Nonce:       m.GetResponseNonce(),
 			NACK:        m.GetErrorDetail() != nil,
 			Error:       redact.Rejection(m.GetErrorDetail().GetMessage()),
-			Names:       s.server.names.of(m.GetResourceNamesSubscribe()),
-			Subscribe:   m.GetResourceNamesSubscribe(),
+			Names:       names,
+			Subscribe:   names.All(),
 			Unsubscribe: m.GetResourceNamesUnsubscribe(),
 			Initial:     m.GetInitialResourceVersions(),
 		}, m.GetNode()}
@@ -64,56 +63,41 @@ func (s *stream) read(m proto.Message) request {
 	return request{}
 }
 
-// unreadable returns the status for a message that grpc could not deliver. What
-// is wrong with the message is the proxy's fault, where grpc says Internal.
+// unreadable counts a message that grpc could not deliver. The status is grpc's
+// own, which the proxy has by now: INTERNAL for one that is malformed,
+// RESOURCE_EXHAUSTED for one that is too large.
 func (s *stream) unreadable(err error) error {
 	switch code := status.Code(err); {
-	case errors.Is(err, io.EOF):
-		return err
 	case code == codes.Internal && strings.Contains(err.Error(), "unmarshal"):
-		return s.server.refuse(refusedMalformed, codes.InvalidArgument, "the message is no %s: %s", s.requestName(), status.Convert(err).Message())
+		s.server.metrics.refused.WithLabelValues(refusedMalformed).Inc()
 	case code == codes.ResourceExhausted:
-		return s.server.refuse(refusedTooLarge, codes.ResourceExhausted, "%s", status.Convert(err).Message())
+		s.server.metrics.refused.WithLabelValues(refusedTooLarge).Inc()
 	}
 	return err
 }
 
-func (s *stream) requestName() string {
-	if s.delta {
-		return "DeltaDiscoveryRequest"
-	}
-	return "DiscoveryRequest"
-}
-
-// message makes the wire form of a response. Its resources are encoded already:
-// they go into the message as fields that its Go type need not know, which
-// proto.Marshal copies as they are.
-func (s *stream) message(r publish.Response, e *edition) (m proto.Message, size int) {
+// message returns a response as it is sent, and the size of its resources. These
+// are encoded already. For grpc's own codec they go into the message as fields that
+// its Go type need not know, which it copies as they are.
+func (s *stream) message(r publish.Response, e *edition) (m response, size int) {
 	form := cache.SotW
 	if s.delta {
 		form = cache.Delta
-	}
-	var body []byte
-	switch {
-	case !r.Whole:
-		body = cache.Encode(r.Resources, form)
-	case len(r.Resources) == 0:
-		body = e.whole(r.TypeURL, form) // shared by all proxies
-	default:
-		body = slices.Concat(e.whole(r.TypeURL, form), cache.Encode(r.Resources, form))
-	}
-	for _, alive := range r.Heartbeats {
-		body = alive.AppendHeartbeatTo(slices.Clip(body), form)
-	}
-	if s.delta {
 		m = &discovery.DeltaDiscoveryResponse{
 			SystemVersionInfo: r.Version, TypeUrl: r.TypeURL, Nonce: r.Nonce, RemovedResources: r.Removed,
 		}
 	} else {
 		m = &discovery.DiscoveryResponse{VersionInfo: r.Version, TypeUrl: r.TypeURL, Nonce: r.Nonce}
 	}
-	m.ProtoReflect().SetUnknown(body)
-	return m, len(body)
+	pieces := e.pieces(r, form)
+	for _, piece := range pieces {
+		size += len(piece)
+	}
+	if s.inPieces {
+		return inPieces{m, pieces}, size
+	}
+	m.ProtoReflect().SetUnknown(join(pieces))
+	return m, size
 }
 
 // check returns the status of a request that breaks the protocol, before the
@@ -135,7 +119,7 @@ func (s *stream) check(r *request) error {
 // checkNames refuses a request of far more names than there are resources.
 func (s *stream) checkNames(r request, e *edition) error {
 	most := maxNames + 2*len(e.target.Snapshot().Resources(r.TypeURL))
-	if n := len(r.Names.All()) + len(r.Subscribe); n > most {
+	if n := len(r.Names.All()); n > most {
 		return s.server.refuse(refusedNames, codes.ResourceExhausted,
 			"%d resource names in one request: at most %d are looked up (%d, and twice as many as there are)", n, most, maxNames)
 	}

@@ -2,6 +2,7 @@ package xds_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,20 +37,32 @@ func gauge(t *testing.T, c prometheus.Collector, name string) float64 {
 // gauges returns the values of a metric by the value of its label.
 func gauges(t *testing.T, c prometheus.Collector, name string) map[string]float64 {
 	t.Helper()
+	return values(t, c, name, func(m *dto.Metric) float64 { return m.GetGauge().GetValue() })
+}
+
+// counters returns the values of a counter by the values of its labels, which
+// spaces join.
+func counters(t *testing.T, c prometheus.Collector, name string) map[string]float64 {
+	t.Helper()
+	return values(t, c, name, func(m *dto.Metric) float64 { return m.GetCounter().GetValue() })
+}
+
+func values(t *testing.T, c prometheus.Collector, name string, value func(*dto.Metric) float64) map[string]float64 {
+	t.Helper()
 	families := gather(t, c)
 	i := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
 	if i < 0 {
 		t.Fatalf("no metric %s", name)
 	}
-	values := map[string]float64{}
+	found := map[string]float64{}
 	for _, m := range families[i].GetMetric() {
-		label := ""
+		var labels []string
 		for _, l := range m.GetLabel() {
-			label += l.GetValue()
+			labels = append(labels, l.GetValue())
 		}
-		values[label] = m.GetGauge().GetValue()
+		found[strings.Join(labels, " ")] = value(m)
 	}
-	return values
+	return found
 }
 
 func TestMetrics(t *testing.T) {

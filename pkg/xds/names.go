@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"unicode/utf8"
+	"unique"
 	"weak"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -104,7 +105,8 @@ func (t *nameTable) forget(f forgotten) {
 	}
 }
 
-// decodeNames decodes a repeated string field, tags included.
+// decodeNames decodes a repeated string field, tags included. The names are the
+// strings of the resources that bear them, as far as there are such.
 func decodeNames(field []byte) ([]string, error) {
 	count := 0
 	for rest := field; len(rest) > 0; count++ {
@@ -112,14 +114,13 @@ func decodeNames(field []byte) ([]string, error) {
 		rest = rest[size:]
 	}
 	list := make([]string, 0, count)
-	for text := string(field); len(field) > 0; {
+	for len(field) > 0 {
 		_, _, tag := protowire.ConsumeTag(field)
 		name, size := protowire.ConsumeBytes(field[tag:])
-		at := len(text) - len(field) + tag + size - len(name)
-		list = append(list, text[at:at+len(name)]) // all share one allocation
 		if !utf8.Valid(name) {
 			return nil, errors.New("string field contains invalid UTF-8")
 		}
+		list = append(list, unique.Make(string(name)).Value())
 		field = field[tag+size:]
 	}
 	return list, nil

@@ -44,7 +44,7 @@ func (p *pacer) leave(t *turn) {
 	case t.index >= 0:
 		heap.Remove(&p.waiting, t.index)
 	case len(p.waiting) > 0:
-		close(heap.Pop(&p.waiting).(*turn).come)
+		close(heap.Pop(&p.waiting).(*turn).come) //nolint:errcheck // the heap has nothing else
 	default:
 		p.free++
 	}
@@ -53,16 +53,22 @@ func (p *pacer) leave(t *turn) {
 // waiting is a heap of turns, the earliest first.
 type waiting []*turn
 
-func (w waiting) Len() int           { return len(w) }
-func (w waiting) Less(i, j int) bool { return w[i].came.Before(w[j].came) }
-func (w waiting) Swap(i, j int) {
-	w[i], w[j] = w[j], w[i]
-	w[i].index, w[j].index = i, j
+// Len implements heap.Interface.
+func (w *waiting) Len() int { return len(*w) }
+
+// Less implements heap.Interface.
+func (w *waiting) Less(i, j int) bool { return (*w)[i].came.Before((*w)[j].came) }
+
+// Swap implements heap.Interface.
+func (w *waiting) Swap(i, j int) {
+	list := *w
+	list[i], list[j] = list[j], list[i]
+	list[i].index, list[j].index = i, j
 }
 
 // Push implements heap.Interface.
 func (w *waiting) Push(x any) {
-	t := x.(*turn)
+	t := x.(*turn) //nolint:errcheck // the heap gets nothing else
 	t.index = len(*w)
 	*w = append(*w, t)
 }

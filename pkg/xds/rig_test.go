@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,15 +24,33 @@ import (
 // patience bounds every wait for something that must happen.
 const patience = 10 * time.Second
 
-// rig is a Server on loopback and a connection to it.
+// rig is a Server that runs, with what it serves.
 type rig struct {
 	store  *cache.Store
 	server *xds.Server
-	conn   *grpc.ClientConn
-	stop   func() // ends Run and waits for it
+	conn   *grpc.ClientConn // over loopback; nil where newServer made the rig
+	stop   func()           // ends Run and waits for it
 }
 
-func newRig(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
+// newServer runs a Server without a network.
+func newServer(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
+	t.Helper()
+	r := newIdleServer(t, registry, o)
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- r.server.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v, want nil", err)
+		}
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+// newIdleServer makes a Server that does not run.
+func newIdleServer(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
 	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
 	r := &rig{store: &cache.Store{}}
@@ -39,22 +58,21 @@ func newRig(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
 	if r.server, err = xds.New(registry, r.store, o); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error, 1)
-	go func() { ran <- r.server.Run(ctx) }()
-	stopped := false
-	r.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-ran; err != nil {
-			t.Errorf("Run: %v, want nil", err)
-		}
-	}
+	return r
+}
 
-	server := grpc.NewServer()
+// newRig runs a Server and connects to it over loopback.
+func newRig(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
+	t.Helper()
+	r := newServer(t, registry, o)
+	r.conn = r.listen(t)
+	return r
+}
+
+// listen registers the server on one more grpc server, and connects to that.
+func (r *rig) listen(t *testing.T, o ...grpc.ServerOption) *grpc.ClientConn {
+	t.Helper()
+	server := grpc.NewServer(o...)
 	r.server.Register(server)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -62,37 +80,52 @@ func newRig(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	r.conn, err = grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30))) // as Envoy, which has no limit
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = r.conn.Close()
-		r.stop()
+		_ = conn.Close()
 		server.Stop()
 		if err := <-served; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return r
+	return conn
 }
 
 // set stores a snapshot of these resources for a group.
 func (r *rig) set(t *testing.T, group string, messages ...proto.Message) {
 	t.Helper()
-	var resources []cache.Resource
+	r.store.Set(group, snapshotOf(t, messages...))
+}
+
+func snapshotOf(t *testing.T, messages ...proto.Message) *cache.Snapshot {
+	t.Helper()
+	var list []cache.Resource
 	for _, m := range messages {
-		resource, err := cache.NewResource(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resources = append(resources, resource)
+		list = append(list, resourceOf(t, m))
 	}
-	snapshot, err := cache.Build(resources, cache.Options{AfterInputs: true})
+	return build(t, list...)
+}
+
+func resourceOf(t *testing.T, m proto.Message) cache.Resource {
+	t.Helper()
+	resource, err := cache.NewResource(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.store.Set(group, snapshot)
+	return resource
+}
+
+func build(t *testing.T, list ...cache.Resource) *cache.Snapshot {
+	t.Helper()
+	snapshot, err := cache.Build(list, cache.Options{AfterInputs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return snapshot
 }
 
 // testContext returns one that ends with the test or when patience does.

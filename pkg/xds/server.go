@@ -135,7 +135,7 @@ func New(registry *ready.Registry, store *cache.Store, options Options) (*Server
 		metrics: newMetrics(),
 		stop:    sync.OnceFunc(func() { close(stopped) }),
 		stopped: stopped,
-		unknown: unknownGroups{store: store, max: options.MaxUnknown, timeout: options.UnknownTimeout},
+		unknown: unknownGroups{store: store, max: options.MaxUnknown, timeout: options.UnknownTimeout, stopped: stopped},
 		names:   newNameTable(),
 		pace:    pacer{free: options.MaxInitialSyncs},
 	}, nil
@@ -183,8 +183,10 @@ func (s *Server) publish(before map[string]bool) map[string]bool {
 // refresh makes the newest snapshot of a group its edition, if it is not yet.
 func (s *Server) refresh(name string) *group {
 	group := s.groups.get(name)
+	group.mu.Lock() // before the look into the store, so that who looks first is not last here
+	defer group.mu.Unlock()
 	snapshot, ok := s.store.Get(name)
-	if ok && group.refresh(snapshot, time.Now()) {
+	if ok && group.refreshLocked(snapshot, time.Now()) {
 		s.newest.Store(time.Now().UnixMilli())
 		s.options.Logger.Debug("snapshot published", "group", name, "version", snapshot.ContentVersion().String())
 	}

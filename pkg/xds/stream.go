@@ -26,6 +26,9 @@ const (
 	initialSync = 2 * time.Second
 )
 
+// errStopped ends every stream when the server stops.
+var errStopped = status.Error(codes.Unavailable, "xdsready: the control plane stops")
+
 // stream is one xDS stream: it moves messages between grpc and its state
 // machine, which decides what is sent.
 //
@@ -36,12 +39,15 @@ type stream struct {
 	grpc    grpc.ServerStream
 	typeURL string // the only type; empty: all (ADS)
 	delta   bool
+	// inPieces: the grpc server has our codec.
+	inPieces bool
 
 	requests chan request
-	failed   chan error // why there are no more requests; one at most
+	failed   chan error // why there are no more requests, which is how the stream's end is noticed
 	sent     chan error // how the send that is under way ended
 	sending  bool
-	turn     *turn // for the first config; nil: none is needed now
+	turn     *turn            // for the first config; nil: none is needed now
+	slow     <-chan time.Time // ends the turn; nil: it has not come
 
 	mu      sync.Mutex // guards the following: status looks at it
 	proxy   Proxy      // without what the machine knows
@@ -60,6 +66,7 @@ func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) e
 		server: s, grpc: ss, typeURL: typeURL, delta: delta,
 		requests: make(chan request), failed: make(chan error, 1), sent: make(chan error, 1),
 	}
+	t.inPieces = ss.Context().Value(hasCodec{}) != nil
 	t.proxy = Proxy{Transport: SotW, Since: time.Now()}
 	if delta {
 		t.proxy.Transport = Delta
@@ -83,23 +90,24 @@ func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) e
 func (s *stream) receiveAll() {
 	for {
 		m := s.newRequest()
-		if err := s.grpc.RecvMsg(m); err != nil {
-			s.failed <- err
-			return
+		err := s.grpc.RecvMsg(m)
+		if err == nil {
+			err = s.deliver(m)
 		}
-		if !s.deliver(m) {
+		if err != nil {
+			s.failed <- err
 			return
 		}
 	}
 }
 
-// deliver hands over a message, and reports false if the stream has ended.
-func (s *stream) deliver(m proto.Message) bool {
+// deliver hands over a message. The error says that the stream has ended.
+func (s *stream) deliver(m proto.Message) error {
 	select {
 	case s.requests <- s.read(m):
-		return true
+		return nil
 	case <-s.grpc.Context().Done():
-		return false
+		return s.grpc.Context().Err()
 	}
 }
 
@@ -109,7 +117,7 @@ func (s *stream) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.endTurn()
-	var stuck, slow <-chan time.Time // of the send under way, and of the turn
+	var stuck <-chan time.Time // of the send under way
 	for {
 		var come <-chan struct{}
 		var timer <-chan time.Time
@@ -132,23 +140,16 @@ func (s *stream) serve(ctx context.Context) error {
 		case err = <-s.sent:
 			s.sending, stuck = false, nil
 		case <-come:
-			slow = time.After(initialSync)
-		case <-slow:
+		case <-s.slow:
 			s.endTurn()
-			slow = nil
 		case <-timer:
 		case <-stuck:
 			err = s.server.refuse(refusedStuck, codes.Unavailable, "the proxy has not read a response within %v", stuckAfter)
 		case <-s.server.stopped:
-			err = status.Error(codes.Unavailable, "xdsready: the control plane stops")
-		case <-ctx.Done():
-			err = ctx.Err()
+			err = errStopped
 		}
 		if err != nil {
 			return err
-		}
-		if s.turn == nil {
-			slow = nil
 		}
 	}
 }
@@ -162,9 +163,7 @@ func (s *stream) begin(ctx context.Context) (*group, error) {
 	case err := <-s.failed:
 		return nil, s.unreadable(err)
 	case <-s.server.stopped:
-		return nil, status.Error(codes.Unavailable, "xdsready: the control plane stops")
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, errStopped
 	}
 	if first.node.GetId() == "" {
 		return nil, s.server.refuse(refusedNode, codes.InvalidArgument, "the stream's first request has no node.id: set node.id in the proxy's bootstrap")
@@ -255,6 +254,9 @@ func (s *stream) mayGo() bool {
 	}
 	select {
 	case <-s.turn.come:
+		if s.slow == nil {
+			s.slow = time.After(initialSync)
+		}
 		return true
 	default:
 		return false
@@ -264,7 +266,7 @@ func (s *stream) mayGo() bool {
 func (s *stream) endTurn() {
 	if s.turn != nil {
 		s.server.pace.leave(s.turn)
-		s.turn = nil
+		s.turn, s.slow = nil, nil
 	}
 }
 

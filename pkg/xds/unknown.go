@@ -16,6 +16,7 @@ type unknownGroups struct {
 	store   *cache.Store
 	max     int
 	timeout time.Duration
+	stopped <-chan struct{} // closed when the server stops
 	held    atomic.Int64
 }
 
@@ -39,6 +40,8 @@ func (u *unknownGroups) await(ended <-chan struct{}, group string) error {
 		case <-changed:
 		case <-timeout.C:
 			return status.Errorf(codes.Unavailable, "xdsready: node group %q is not known: no snapshot in %v", group, u.timeout)
+		case <-u.stopped:
+			return errStopped
 		case <-ended:
 			return status.Error(codes.Canceled, "the proxy has hung up")
 		}

@@ -38,7 +38,7 @@ func needing(cluster, secret string) string {
 // secret "ca" that its certificate is checked with.
 func startSecureBackend(t *testing.T) (address, ca string) {
 	t.Helper()
-	server := httptest.NewTLSServer(backend)
+	server := httptest.NewTLSServer(backendHandler)
 	t.Cleanup(server.Close)
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	return strings.TrimPrefix(server.URL, "https://"), `resources:
@@ -99,7 +99,7 @@ func TestFactServingClusterLosesItsSecret(t *testing.T) {
 			files["other"] = strings.Replace(ca, "name: ca", "name: other", 1)
 			o.publish(t, parse(t, files))
 			sent := o.await(t, place, "the changed cluster", brings(resourcev3.ClusterType, "secure"))
-			ack := o.await(t, place, "its ACK", acceptsThe(sent))
+			ack := o.await(t, place, "its ACK", answers(sent))
 			if took := ack.at.Sub(sent.at); took > 900*time.Millisecond {
 				t.Errorf("warm after %v: it waited for a secret that exists", took)
 			}

@@ -41,7 +41,7 @@ func TestFactFilterWithConfigForRoutes(t *testing.T) {
 			o.wantOrder(t, place, brings(resourcev3.RouteType, "main"), accepts(resourcev3.RouteType), brings(resourcev3.ListenerType, "http"))
 			eventually(t, "the last change", func() bool { return envoy.stat("listener_manager.listener_in_place_updated") == "2" })
 			if nacks := o.since(0, func(m message) bool { return m.nack != "" }); len(nacks) > 0 {
-				t.Errorf("Envoy rejects %+v", nacks)
+				t.Errorf("Envoy rejects %v", nacks)
 			}
 			noFailures(t, stop)
 		})
@@ -56,7 +56,7 @@ func (o *observed) wantOrder(t *testing.T, place int, kinds ...func(message) boo
 	for n, is := range kinds {
 		m := o.await(t, place, "a message", is)
 		if m.at.Before(before.at) {
-			t.Errorf("message %d %+v came before %+v", n+1, m, before)
+			t.Errorf("message %d %v came before %v", n+1, m, before)
 		}
 		before = m
 	}

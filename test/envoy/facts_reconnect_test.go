@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,9 +32,9 @@ func defaultBackOff(t *testing.T, address, transport string) string {
 }
 
 // One empty response is enough for an idle Envoy to come back within 1 s however
-// often its stream ends, and no update is counted for it.
+// often its stream ends, and no update is counted for it. It measures, so it does
+// not run beside other tests.
 func TestFactIdleEnvoyComesBackAtOnce(t *testing.T) {
-	t.Parallel()
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
@@ -41,24 +42,41 @@ func TestFactIdleEnvoyComesBackAtOnce(t *testing.T) {
 			o.publish(t, parse(t, whole(startBackend(t))))
 			envoy := startEnvoy(t, defaultBackOff(t, o.address, transport), "all")
 			eventually(t, "traffic through Envoy", envoy.serves)
-			before, place := envoy.updates(), o.now()
+			before := envoy.updates()
 			for n := range 10 {
 				closed := time.Now()
 				o.interrupt()()
-				first := o.await(t, place, "a request on the next stream", func(m message) bool { return !m.response && m.at.After(closed) })
+				first := o.await(t, 0, "a request on the next stream", func(m message) bool { return !m.response && m.stream == n+2 })
 				if gap := first.at.Sub(closed); gap > time.Second {
 					t.Errorf("close %d: the next stream came after %v", n+1, gap)
 				}
-				place = o.now()
-				o.await(t, place, "the empty response", func(m message) bool { return m.response })
+				o.await(t, 0, "the empty response", func(m message) bool { return m.response && m.stream == n+2 })
 			}
+			o.wantRequestsFirst(t)
 			if sent := o.since(0, func(m message) bool { return m.stream > 1 && m.response && len(m.names)+len(m.removed) > 0 }); len(sent) > 0 {
-				t.Errorf("a proxy that has all was sent %+v", sent)
+				t.Errorf("a proxy that has all was sent %v", sent)
 			}
 			if diff := cmp.Diff(before, envoy.updates()); diff != "" {
 				t.Errorf("Envoy counts updates of what it had (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+// wantRequestsFirst fails the test unless each stream but the first one began with
+// requests for all that Envoy has, before any answer.
+func (o *observed) wantRequestsFirst(t *testing.T) {
+	t.Helper()
+	asked := map[int][]string{}
+	for _, m := range o.since(0, func(m message) bool { return m.stream > 1 }) {
+		if !m.response {
+			asked[m.stream] = append(asked[m.stream], m.typeURL)
+			continue
+		}
+		first := slices.Sorted(slices.Values(asked[m.stream]))
+		if diff := cmp.Diff([]string{resourcev3.ClusterType, resourcev3.EndpointType, resourcev3.ListenerType, resourcev3.RouteType}, first); diff != "" {
+			t.Errorf("what Envoy asked for before the answer on stream %d (-want +got):\n%s", m.stream, diff)
+		}
 	}
 }
 
@@ -117,7 +135,7 @@ func TestFactReconnectWhileAClusterWarms(t *testing.T) {
 			files["clusters.yaml"], files["new"] = clusters("backend", "new"), endpoints("new", backend)
 			asks := asksFor(resourcev3.EndpointType, "new")
 			place := o.now()
-			o.cut(asks)
+			o.cut(asks)()
 			o.publish(t, parse(t, files))
 			cut := o.await(t, place, "the request for the new endpoints", asks)
 			again := o.await(t, place, "the same on the next stream", func(m message) bool { return m.stream > cut.stream && asks(m) })
@@ -132,7 +150,7 @@ func TestFactReconnectWhileAClusterWarms(t *testing.T) {
 				return m.stream == again.stream && m.typeURL == resourcev3.ClusterType && m.at.Before(sent.at)
 			})
 			if len(early) > 0 {
-				t.Errorf("Envoy asked for clusters before it had their endpoints: %+v", early)
+				t.Errorf("Envoy asked for clusters before it had their endpoints: %v", early)
 			}
 			if took := eventually(t, "the new cluster", func() bool { return envoy.hasCluster("new") }); took > quick {
 				t.Errorf("the new cluster was warm after %v", took)
@@ -164,5 +182,62 @@ func TestFactDeletedWhileAway(t *testing.T) {
 				t.Error("Envoy does not serve any more")
 			}
 		})
+	}
+}
+
+// The same with a cluster that was there before. In SotW its requests are those of
+// a proxy that has what it asks for, names and version alike: only that clusters
+// are not asked for tells the two apart.
+func TestFactReconnectWhileAClusterWarmsAgain(t *testing.T) {
+	t.Parallel()
+	for name, asks := range map[string]func(message) bool{
+		"endpoints": asksFor(resourcev3.EndpointType, "secure"),
+		"secret":    asksFor(resourcev3.SecretType, "ca"),
+	} {
+		for _, transport := range transports {
+			t.Run(name+", "+transport, func(t *testing.T) {
+				t.Parallel()
+				address, ca := startSecureBackend(t)
+				less := with(whole(startBackend(t)), "ca", ca)
+				cluster := strings.Replace(secureCluster, "initial_fetch_timeout: 1s, ", "", 1)
+				more := with(with(less, "more clusters", cluster), "more endpoints", endpoints("secure", address))
+				o := startObserved(t, xds.Options{RemovalDelay: 100 * time.Millisecond})
+				envoy := o.envoy(t, transport, more)
+				eventually(t, "the second cluster", func() bool { return envoy.hasCluster("secure") })
+				o.publish(t, parse(t, less))
+				envoy.goes(t, "secure")
+
+				o.cut(asks)()
+				o.publish(t, parse(t, more))
+				eventually(t, "the end of the stream", o.isCut)
+				if took := eventually(t, "the second cluster", func() bool { return envoy.hasCluster("secure") }); took > quick {
+					t.Errorf("it was warm after %v", took)
+				}
+			})
+		}
+	}
+}
+
+// On its first load, an Envoy that reconnects while a cluster warms does not ask
+// for listeners. It gets the endpoints at once as well.
+func TestFactReconnectOnTheFirstLoad(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]func(message) bool{
+		"before the request": asksFor(resourcev3.EndpointType, "backend"),
+		"before the answer":  brings(resourcev3.EndpointType, "backend"),
+	} {
+		for _, transport := range transports {
+			t.Run(name+", "+transport, func(t *testing.T) {
+				t.Parallel()
+				o := startObserved(t, xds.Options{})
+				o.cut(at)()
+				o.envoy(t, transport, whole(startBackend(t)))
+				cut := o.await(t, 0, "the message that was cut", at)
+				listeners := o.await(t, 0, "the listener", brings(resourcev3.ListenerType, "http"))
+				if took := listeners.at.Sub(cut.at); took > quick {
+					t.Errorf("the listener came %v after the end of the first stream", took)
+				}
+			})
+		}
 	}
 }

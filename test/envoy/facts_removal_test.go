@@ -35,7 +35,7 @@ func TestFactRemovalDelay(t *testing.T) {
 			place := o.now()
 			o.publish(t, parse(t, clusterSwap(1, backend)))
 			sent := o.await(t, place, "the switch", brings(resourcev3.RouteType, "main"))
-			ack := o.await(t, place, "its ACK", acceptsThe(sent))
+			ack := o.await(t, place, "its ACK", answers(sent))
 			envoy.goes(t, "web-0")
 			if took := time.Since(ack.at); took < 2*time.Second {
 				t.Errorf("the cluster was removed %v after the switch", took)
@@ -75,6 +75,26 @@ func TestFactOldRouteTableIsUsedUntilTheDrainTime(t *testing.T) {
 				t.Error("the old cluster was removed before its route table was given up")
 			}
 			envoy.goes(t, "web-0")
+		})
+	}
+}
+
+// A new filter chain serves when it has its route table; until then the old one
+// takes new connections too.
+func TestFactNewChainWaitsForItsRoutes(t *testing.T) {
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			backends := [2]string{startBackend(t), startBackend(t)}
+			o := startObserved(t, xds.Options{RemovalDelay: 100 * time.Millisecond})
+			envoy := o.envoy(t, transport, listenerSwap(0, backends[0]))
+			resume := o.cut(asksFor(resourcev3.RouteType, "main-1"))
+			o.publish(t, parse(t, listenerSwap(1, backends[1])))
+			eventually(t, "the end of the stream", o.isCut)
+			never(t, "the new chain serves, or none", time.Second, func() bool { return !envoy.reaches(backends[0]) })
+			resume()
+			eventually(t, "the new filter chain", func() bool { return envoy.reaches(backends[1]) })
 		})
 	}
 }

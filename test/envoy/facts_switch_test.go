@@ -34,7 +34,7 @@ func TestFactSwitchOverAReconnect(t *testing.T) {
 				func(string) func(message) bool { return accepts(resourcev3.RouteType) },
 			} {
 				backend := backends[(n+1)%2]
-				o.cut(at(fmt.Sprintf("web-%d", n+1)))
+				o.cut(at(fmt.Sprintf("web-%d", n+1)))()
 				traffic.swap()
 				o.publish(t, parse(t, clusterSwap(n+1, backend)))
 				eventually(t, "the end of the stream", o.isCut)
@@ -64,7 +64,7 @@ func answerTo(is func(message) bool) func(message) bool {
 		if is(m) {
 			response = m
 		}
-		return response.response && acceptsThe(response)(m)
+		return response.response && answers(response)(m)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestFactSwitchOverARestart(t *testing.T) {
 			if early := o.since(place, func(m message) bool {
 				return m.response && m.typeURL == resourcev3.ClusterType && m.at.Before(routes.at)
 			}); len(early) > 0 {
-				t.Errorf("clusters were sent before the routes that left them: %+v", early)
+				t.Errorf("clusters were sent before the routes that left them: %v", early)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ func TestFactFirstLoad(t *testing.T) {
 			o := startObserved(t, xds.Options{})
 			o.envoy(t, transport, with(whole(startBackend(t)), "warming", slowToWarm(t, "1s")))
 			sent := o.await(t, 0, "clusters", brings(resourcev3.ClusterType, "warming"))
-			ack := o.await(t, 0, "their ACK", acceptsThe(sent))
+			ack := o.await(t, 0, "their ACK", answers(sent))
 			listeners := o.await(t, 0, "the request for listeners", func(m message) bool { return !m.response && m.typeURL == resourcev3.ListenerType })
 			if took := ack.at.Sub(sent.at); took > 900*time.Millisecond {
 				t.Errorf("the ACK came after %v: it waited for the warming cluster", took)
@@ -39,21 +39,53 @@ func TestFactFirstLoad(t *testing.T) {
 	}
 }
 
-// After the first load the ACK comes when all clusters are warm.
-func TestFactACKMeansWarm(t *testing.T) {
+// After the first load the answer to clusters, ACK or NACK, comes when all are warm.
+func TestFactAnswerMeansWarm(t *testing.T) {
+	t.Parallel()
+	for _, transport := range transports {
+		for name, beside := range map[string]string{"ACK": "", "NACK": rejectedSwap(1, "127.0.0.1:9")["rejected"]} {
+			t.Run(name+", "+transport, func(t *testing.T) {
+				t.Parallel()
+				files := whole(startBackend(t))
+				o := startObserved(t, xds.Options{})
+				o.envoy(t, transport, files)
+				place := o.now()
+				o.publish(t, parse(t, with(with(files, "warming", slowToWarm(t, "1s")), "beside", beside)))
+				sent := o.await(t, place, "the cluster", brings(resourcev3.ClusterType, "warming"))
+				answer := o.await(t, place, "its answer", answers(sent))
+				if took := answer.at.Sub(sent.at); took < 900*time.Millisecond {
+					t.Errorf("the answer came after %v: it did not wait for the warming cluster", took)
+				}
+				if (answer.nack != "") != (name == "NACK") {
+					t.Errorf("it is %q", answer.nack)
+				}
+			})
+		}
+	}
+}
+
+// While a cluster warms, no response is answered. In delta all are afterwards, in
+// SotW only the last one.
+func TestFactAnswersThatWait(t *testing.T) {
 	t.Parallel()
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			files := whole(startBackend(t))
+			files := with(whole(startBackend(t)), "warming", slowToWarm(t, "2s"))
 			o := startObserved(t, xds.Options{})
-			o.envoy(t, transport, files)
+			o.envoy(t, transport, whole(startBackend(t)))
 			place := o.now()
-			o.publish(t, parse(t, with(files, "warming", slowToWarm(t, "1s"))))
-			sent := o.await(t, place, "the cluster", brings(resourcev3.ClusterType, "warming"))
-			ack := o.await(t, place, "its ACK", acceptsThe(sent))
-			if took := ack.at.Sub(sent.at); took < 900*time.Millisecond {
-				t.Errorf("the ACK came after %v: it did not wait for the warming cluster", took)
+			o.publish(t, parse(t, files))
+			first := o.await(t, place, "the first response", brings(resourcev3.ClusterType, "warming"))
+			o.publish(t, parse(t, with(files, "more", clusters("more"))))
+			second := o.await(t, place, "the second response", brings(resourcev3.ClusterType, "more"))
+			ack := o.await(t, place, "the answer to the second", answers(second))
+			if took := ack.at.Sub(first.at); took < 1900*time.Millisecond {
+				t.Errorf("the answer came after %v: it did not wait for the warming cluster", took)
+			}
+			want := map[string]int{"delta": 1, "sotw": 0}[transport]
+			if got := len(o.since(place, answers(first))); got != want {
+				t.Errorf("the first response has %d answers, want %d", got, want)
 			}
 		})
 	}
@@ -77,7 +109,7 @@ func TestFactEndpointsAreSentAgain(t *testing.T) {
 				place := o.now()
 				o.publish(t, parse(t, with(files, "clusters.yaml", next)))
 				sent := o.await(t, place, "the clusters", brings(resourcev3.ClusterType, ""))
-				ack := o.await(t, place, "their ACK", acceptsThe(sent))
+				ack := o.await(t, place, "their ACK", answers(sent))
 				if took := ack.at.Sub(sent.at); took > quick {
 					t.Errorf("warm after %v", took)
 				}
@@ -112,7 +144,7 @@ func TestFactWarmBesideAWarmingCluster(t *testing.T) {
 				t.Errorf("the switch came after %v", took)
 			}
 			if acks := o.since(place, accepts(resourcev3.ClusterType)); len(acks) > 0 {
-				t.Errorf("the clusters are ACKed while one warms: %+v", acks)
+				t.Errorf("the clusters are ACKed while one warms: %v", acks)
 			}
 			noFailures(t, stop)
 		})

@@ -33,6 +33,16 @@ type message struct {
 	initial  map[string]string // delta: what Envoy holds
 }
 
+// String returns a line for a failed test.
+func (m message) String() string {
+	what := "request"
+	if m.response {
+		what = "response"
+	}
+	return fmt.Sprintf("stream %d: %s of %s %q, removed %q, version %q, nonce %q, error %q",
+		m.stream, what, cache.Kind(m.typeURL), m.names, m.removed, m.version, m.nonce, m.nack)
+}
+
 // wire keeps what goes over the streams of a server, and ends streams.
 type wire struct {
 	mu       sync.Mutex // guards the following
@@ -40,7 +50,7 @@ type wire struct {
 	streams  int
 	open     map[int]context.CancelFunc
 	cutAt    func(message) bool // ends the stream of the next message that it is true of; nil: none
-	shut     chan struct{}      // until it is closed, new streams wait; nil: they do not
+	shut     chan struct{}      // new streams wait until it is closed; nil: they do not
 }
 
 // intercept is a grpc.StreamServerInterceptor.
@@ -81,10 +91,17 @@ type wiredStream struct {
 // Context implements grpc.ServerStream.
 func (s *wiredStream) Context() context.Context { return s.ctx() }
 
-// RecvMsg implements grpc.ServerStream.
+// RecvMsg implements grpc.ServerStream. It returns when the stream is cut.
 func (s *wiredStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
-		return err
+	received := make(chan error, 1)
+	go func() { received <- s.ServerStream.RecvMsg(m) }() // it ends with the stream
+	select {
+	case err := <-received:
+		if err != nil {
+			return err
+		}
+	case <-s.Context().Done():
+		return status.Error(codes.Unavailable, "cut")
 	}
 	request := requestOf(m)
 	request.stream, request.at = s.number, time.Now()
@@ -120,7 +137,6 @@ func (w *wire) pass(m message) error {
 	if w.cutAt == nil || !w.cutAt(m) {
 		return nil
 	}
-	w.cutAt = nil
 	w.open[m.stream]()
 	return status.Error(codes.Unavailable, "cut")
 }
@@ -192,24 +208,28 @@ func namesOf(packed []*anypb.Any) (names []string, err error) {
 func (w *wire) interrupt() (resume func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, end := range w.open {
+		end()
+	}
 	shut := make(chan struct{})
 	w.shut = shut
-	for _, cut := range w.open {
-		cut()
-	}
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.shut = nil
-		close(shut)
-	}
+	return sync.OnceFunc(func() { close(shut) })
 }
 
-// cut ends the stream of the next message that at is true of, before anybody gets it.
-func (w *wire) cut(at func(message) bool) {
+// cut ends the stream of the next message that at is true of, before anybody gets
+// it; new ones wait until resume is called, which may be before that.
+func (w *wire) cut(at func(message) bool) (resume func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cutAt = at
+	shut := make(chan struct{})
+	w.cutAt = func(m message) bool {
+		if at(m) {
+			w.shut, w.cutAt = shut, nil
+			return true
+		}
+		return false
+	}
+	return sync.OnceFunc(func() { close(shut) })
 }
 
 // isCut reports whether there is no cut still to come.
@@ -273,9 +293,9 @@ func rejects(typeURL string) func(message) bool {
 	return func(m message) bool { return !m.response && m.typeURL == typeURL && m.nack != "" }
 }
 
-// acceptsThe reports whether a request is the ACK of a response.
-func acceptsThe(response message) func(message) bool {
+// answers reports whether a request is the ACK or NACK of a response.
+func answers(response message) func(message) bool {
 	return func(m message) bool {
-		return accepts(response.typeURL)(m) && m.stream == response.stream && m.nonce == response.nonce
+		return !m.response && m.stream == response.stream && m.typeURL == response.typeURL && m.nonce == response.nonce
 	}
 }

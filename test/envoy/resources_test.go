@@ -19,9 +19,9 @@ import (
 
 const backendSays = "hello from the backend"
 
-// backend answers requests with the address they came to in the header "backend";
+// backendHandler answers requests with the address they came to in the header "backend";
 // those to /stream take 200 ms.
-var backend = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+var backendHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("backend", fmt.Sprint(r.Context().Value(http.LocalAddrContextKey)))
 	_, _ = fmt.Fprintln(w, backendSays) // an error means that the client has gone
 	if r.URL.Path == "/stream" {
@@ -32,7 +32,7 @@ var backend = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 // startBackend returns the address of an HTTP server behind the Envoys.
 func startBackend(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(backend)
+	server := httptest.NewServer(backendHandler)
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }

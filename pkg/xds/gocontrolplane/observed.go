@@ -99,6 +99,9 @@ func (s *observed[Q, R]) completeLocked(q Q) {
 
 // SendMsg shows the response to the callback and sends it.
 func (s *observed[Q, R]) SendMsg(m any) error {
+	if pieces, ok := m.(interface{ Joined() proto.Message }); ok && s.calls.response != nil {
+		m = pieces.Joined()
+	}
 	if r, ok := m.(R); ok && s.calls.response != nil {
 		if err := s.show(r); err != nil {
 			return err

@@ -24,20 +24,21 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 	if last.part && len(s.suspects) > 0 {
 		s.suspects = s.suspects[1:]
 	}
-	repeats := !p.options.Delta && fullState(s.typeURL)
-	if r.NACK && repeats {
-		last.repeat(earlier)
-	} else {
-		for _, f := range earlier {
-			p.accept(s, f, now)
+	if r.NACK && !p.options.Delta && fullState(s.typeURL) {
+		last.repeat(earlier, nil)
+		earlier = nil
+		if len(s.flights) > 0 { // it repeats what is rejected, so what counts is its answer
+			s.flights[0].repeat([]flight{last}, blamed(r.Error, last.names(s)))
+			p.resendAll(last)
+			return true
 		}
 	}
-	switch {
-	case r.NACK && repeats && len(s.flights) > 0:
-		s.flights[0].repeat([]flight{last}) // what counts is the answer to that
-	case r.NACK:
+	for _, f := range earlier {
+		p.accept(s, f, now)
+	}
+	if r.NACK {
 		p.reject(s, last, r.Error, now)
-	default:
+	} else {
 		s.version, s.updated = last.version, now
 		p.accept(s, last, now)
 	}
@@ -50,19 +51,37 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 }
 
 // repeat adds to a response of full state what those before it changed: it
-// carried that again, so a NACK of it may be about that.
-func (f *flight) repeat(earlier []flight) {
+// carried that again, so a NACK of it may be about that. bad are names of which
+// they were rejected.
+func (f *flight) repeat(earlier []flight, bad []string) {
 	for _, e := range slices.Backward(earlier) {
 		for name, r := range e.sent {
-			if _, changed := f.before[name]; !changed {
-				f.sent[name] = r
+			switch later, ok := f.sent[name]; {
+			case ok && !later.Equal(r) && slices.Contains(bad, name):
+				f.before[name] = e.before[name]
+			case ok && !later.Equal(r):
+				f.before[name] = entry{resource: r, unknown: true} // whether it took that is not told
+			case ok || !f.changes(name): // else it was removed
+				f.sent[name], f.before[name] = r, e.before[name]
 			}
 		}
-		maps.Copy(f.before, e.before)
+		for name, before := range e.before {
+			if !f.changes(name) {
+				f.before[name] = before
+			}
+			f.maybe = append(f.maybe, before)
+		}
+		f.maybe = append(f.maybe, e.maybe...)
 		if e.whole != nil {
 			f.whole, f.of = e.whole, e.of
 		}
 	}
+}
+
+// changes reports whether the response changed what is held under a name.
+func (f *flight) changes(name string) bool {
+	_, ok := f.before[name]
+	return ok
 }
 
 // accept notes that the proxy has what the response carried.
@@ -76,7 +95,7 @@ func (p *Proxy) accept(s *subscription, f flight, now time.Time) {
 	case resourcev3.EndpointType:
 		p.endpointsAccepted(f.nonce)
 	case resourcev3.RouteType:
-		p.tablesAccepted(f.names(s), now)
+		p.tablesAccepted(s, f, now)
 	}
 }
 
@@ -123,14 +142,22 @@ type warming struct {
 }
 
 // heat notes that a cluster was sent.
-func (p *Proxy) heat(r cache.Resource, nonce uint64, replaces bool, now time.Time) {
+func (p *Proxy) heat(r cache.Resource, held entry, nonce uint64, replaces bool, now time.Time) {
 	w := &warming{resource: r, nonce: nonce, replaces: replaces, since: now}
-	if !hasHealthChecks(r) {
-		for name := range r.Targets(resourcev3.EndpointType) {
+	for name := range r.Targets(resourcev3.EndpointType) {
+		asks := !held.resource.Refers(resourcev3.EndpointType, name) && p.asksBecauseOf(name)
+		if !hasHealthChecks(r) && (replaces || asks) {
 			w.endpoints = name
 		}
 	}
 	p.cold[r.Name()] = w
+}
+
+// asksBecauseOf reports whether the proxy will ask for a load assignment because
+// of a new cluster alone, which shows that it has accepted that.
+func (p *Proxy) asksBecauseOf(endpoints string) bool {
+	s := p.subs[resourcev3.EndpointType]
+	return (s == nil || !s.asks(endpoints)) && !p.target.shared[endpoints]
 }
 
 // warmUntil makes warm what the CDS responses up to nonce carried.
@@ -152,6 +179,16 @@ func (p *Proxy) endpointsSent(name string, nonce uint64) {
 			w.sent = nonce
 		}
 	}
+}
+
+// waitsFor reports whether a cold cluster has the load assignment.
+func (p *Proxy) waitsFor(endpoints string) bool {
+	for _, w := range p.cold {
+		if w.resource.Refers(resourcev3.EndpointType, endpoints) {
+			return true
+		}
+	}
+	return false
 }
 
 // starve takes back that a load assignment was sent.

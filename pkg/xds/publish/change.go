@@ -27,7 +27,7 @@ func (p *Proxy) change(s *subscription, now time.Time) change {
 	}
 	var c change
 	p.missing(s, &c)
-	p.resend(s, &c)
+	p.resend(s, &c, now)
 	names := slices.DeleteFunc(s.view.names(), s.isSuspect)
 	for _, name := range names {
 		p.considerSwitch(s, name, &c, now)
@@ -66,10 +66,10 @@ func (p *Proxy) missing(s *subscription, c *change) {
 }
 
 // resend adds what has to be sent again although the proxy holds it.
-func (p *Proxy) resend(s *subscription, c *change) {
+func (p *Proxy) resend(s *subscription, c *change, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(s.force)) {
 		r, ok := p.target.resource(s.typeURL, name)
-		if _, differs := s.view.except[name]; ok && !differs && s.asks(name) {
+		if _, differs := s.view.except[name]; ok && !differs && s.asks(name) && p.offers(s, r, now) {
 			c.send = append(c.send, r)
 		}
 	}
@@ -118,10 +118,10 @@ func (p *Proxy) considerRemoval(s *subscription, name string, c *change, now tim
 // switchTo returns what may be sent now of r, which the proxy does not hold: r,
 // or nothing, or a route table that is r but for the routes that are not ready.
 func (p *Proxy) switchTo(s *subscription, e entry, r cache.Resource, now time.Time) (cache.Resource, bool) {
-	if !p.options.Aggregated || !ordered(s.typeURL) && (e.absent() || !compound(r)) {
+	if !p.waits(s, e, r) {
 		return r, true
 	}
-	block := p.blocked(s, e, r, now)
+	block := p.blocked(s, e, r)
 	if block == nil {
 		delete(s.holds, r.Name())
 		return r, true
@@ -140,6 +140,20 @@ func (p *Proxy) switchTo(s *subscription, e entry, r cache.Resource, now time.Ti
 		}
 	}
 	return cache.Resource{}, false
+}
+
+// waits reports whether r may have to wait for something. What replaces nothing
+// does not, except for a listener, which would take traffic before its clusters
+// can, and a route table, which may be what a listener waits for that replaces
+// another.
+func (p *Proxy) waits(s *subscription, e entry, r cache.Resource) bool {
+	switch s.typeURL {
+	case resourcev3.ListenerType, resourcev3.RouteType:
+		return p.options.Aggregated
+	case resourcev3.ClusterType:
+		return p.options.Aggregated && !e.absent() && compound(r)
+	}
+	return p.options.Aggregated && !e.absent() && ordered(s.typeURL)
 }
 
 // hold is a switch that waits.

@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"iter"
+	"maps"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -21,11 +23,14 @@ type replaced struct {
 // drain works in that the proxy has accepted listeners.
 func (p *Proxy) drain(s *subscription, f flight, now time.Time) {
 	if s.unknown {
-		p.drainAll = now.Add(p.options.ListenerDrain)
+		p.drainEverything(now)
+	}
+	for _, e := range f.maybe {
+		p.drainClusters(e.resource.Targets(resourcev3.ClusterType), now)
 	}
 	for name, e := range f.before {
 		if e.unknown {
-			p.drainAll = now.Add(p.options.ListenerDrain)
+			p.drainEverything(now)
 		}
 		next := f.sent[name]
 		r := replaced{clusters: map[string]bool{}, awaits: map[string]bool{}}
@@ -48,14 +53,46 @@ func (p *Proxy) drain(s *subscription, f flight, now time.Time) {
 	}
 }
 
+// drainEverything notes that a listener was replaced that may have named any
+// cluster.
+func (p *Proxy) drainEverything(now time.Time) {
+	if until := now.Add(p.options.ListenerDrain); until.After(p.drainAll) {
+		p.drainAll = until
+	}
+}
+
 // tablesAccepted works in that the proxy has accepted route tables.
-func (p *Proxy) tablesAccepted(names []string, now time.Time) {
-	for listener, r := range p.replaced {
-		for _, name := range names {
+func (p *Proxy) tablesAccepted(s *subscription, f flight, now time.Time) {
+	for _, name := range f.names(s) {
+		if !p.accepted(s.typeURL, name) {
+			continue
+		}
+		if p.resumed && f.before[name].absent() {
+			p.drainEverything(now) // for a listener that was replaced on an earlier stream
+		}
+		for _, r := range p.replaced {
 			delete(r.awaits, name)
 		}
+	}
+	for listener := range p.replaced {
 		p.takeOver(listener, now)
 	}
+}
+
+// lacksTable reports whether a listener waits for a route table.
+func (p *Proxy) lacksTable() bool {
+	listeners := p.subs[resourcev3.ListenerType]
+	if listeners == nil {
+		return false
+	}
+	for _, l := range p.target.snapshot.Resources(listeners.typeURL) {
+		for table := range l.Targets(resourcev3.RouteType) {
+			if listeners.asks(l.Name()) && !p.accepted(resourcev3.RouteType, table) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // takeOver starts the drain of a listener that waits for nothing more.
@@ -65,20 +102,27 @@ func (p *Proxy) takeOver(listener string, now time.Time) {
 		return
 	}
 	delete(p.replaced, listener)
-	for cluster := range r.clusters {
-		p.draining[cluster] = now.Add(p.options.ListenerDrain)
+	p.drainClusters(maps.Keys(r.clusters), now)
+}
+
+func (p *Proxy) drainClusters(names iter.Seq[string], now time.Time) {
+	for name := range names {
+		p.draining[name] = now.Add(p.options.ListenerDrain)
 	}
 }
 
-// named reports whether a filter chain that was replaced, and serves for now,
-// names a cluster.
-func (p *Proxy) named(cluster string) bool {
+// draws reports whether a filter chain that was replaced may still send requests
+// to a cluster.
+func (p *Proxy) draws(cluster string, now time.Time) bool {
+	if p.resumed && p.lacksTable() {
+		return true // it may have been replaced on an earlier stream
+	}
 	for _, r := range p.replaced {
 		if r.clusters[cluster] {
 			return true
 		}
 	}
-	return false
+	return !p.due(p.drainAll, now) || !p.due(p.draining[cluster], now)
 }
 
 // accepted reports whether the proxy has all that was sent under a name.

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -10,32 +11,36 @@ import (
 // Names is an immutable set of resource names. Proxies that ask for the same
 // names share one, and what was found out about it. A nil *Names is empty.
 type Names struct {
-	list   []string // as it was given
 	sorted []string
-	answer atomic.Pointer[answer] // for the snapshot that was looked at last
+	// answers are what was found out so far. The map is never changed but replaced.
+	answers atomic.Pointer[map[question]answer]
 }
+
+// question is which set of resources is asked for the names.
+type question struct {
+	typeURL string
+	version cache.Version
+}
+
+// maxAnswers is how many are remembered: there is one for each node group whose
+// proxies ask for the same names of different resources.
+const maxAnswers = 256
 
 // answer is how a snapshot answers a request for names.
 type answer struct {
-	snapshot *cache.Snapshot
-	typeURL  string
 	version  cache.Version // of the resources that bear one of the names
 	whole    bool          // these are all resources of the type
 	complete bool          // every name has its resource
 }
 
-// NewNames returns the set of these names, without the empty one. It keeps the
-// slice.
+// NewNames returns the set of these names, without the empty one.
 func NewNames(names []string) *Names {
 	sorted := slices.Compact(slices.Sorted(slices.Values(names)))
 	if len(sorted) > 0 && sorted[0] == "" {
 		sorted = sorted[1:]
 	}
-	return &Names{list: names, sorted: sorted}
+	return &Names{sorted: sorted}
 }
-
-// List returns the names as they were given. The slice must not be changed.
-func (n *Names) List() []string { return n.list }
 
 // All returns the names, sorted. The slice must not be changed.
 func (n *Names) All() []string {
@@ -69,18 +74,33 @@ func (n *Names) minus(names []string) *Names {
 		return n
 	}
 	kept := slices.DeleteFunc(slices.Clone(n.All()), gone.Has)
-	return &Names{list: kept, sorted: kept}
+	return &Names{sorted: kept}
 }
 
 // in returns how the snapshot answers a request for these names.
-func (n *Names) in(s *cache.Snapshot, typeURL string) *answer {
+func (n *Names) in(s *cache.Snapshot, typeURL string) answer {
 	if n == nil {
-		return &answer{}
+		return answer{}
 	}
-	if known := n.answer.Load(); known != nil && known.snapshot == s && known.typeURL == typeURL {
-		return known
+	q := question{typeURL, s.Version(typeURL)}
+	var known map[question]answer
+	if m := n.answers.Load(); m != nil {
+		known = *m
 	}
-	a := &answer{snapshot: s, typeURL: typeURL}
+	if a, ok := known[q]; ok {
+		return a
+	}
+	a := n.find(s, typeURL)
+	more := make(map[question]answer, len(known)+1)
+	if len(known) < maxAnswers {
+		maps.Copy(more, known)
+	}
+	more[q] = a
+	n.answers.Store(&more) // what another proxy found in the meantime is found again
+	return a
+}
+
+func (n *Names) find(s *cache.Snapshot, typeURL string) (a answer) {
 	found := 0
 	for _, name := range n.sorted {
 		if r, ok := s.Resource(typeURL, name); ok {
@@ -90,6 +110,5 @@ func (n *Names) in(s *cache.Snapshot, typeURL string) *answer {
 	}
 	a.complete = found == len(n.sorted)
 	a.whole = found == len(s.Resources(typeURL))
-	n.answer.Store(a)
 	return a
 }

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -35,6 +36,9 @@ type block struct {
 
 // longer returns which of two blocks ends later.
 func longer(a, b *block) *block {
+	if b == nil {
+		return a
+	}
 	if a == nil || !a.certain && (b.certain || b.since.Add(b.wait).After(a.since.Add(a.wait))) {
 		return b
 	}
@@ -42,24 +46,22 @@ func longer(a, b *block) *block {
 }
 
 // blocked returns what keeps r from replacing e now, nil for nothing.
-func (p *Proxy) blocked(s *subscription, e entry, r cache.Resource, now time.Time) *block {
-	if b := p.blockedByCluster(e, r, now); b != nil {
-		return b
-	}
+func (p *Proxy) blocked(s *subscription, e entry, r cache.Resource) *block {
+	b := p.blockedByCluster(e, r)
 	switch s.typeURL {
 	case resourcev3.ListenerType:
-		return p.blockedByRoutes(e, r)
+		return longer(b, p.blockedByRoutes(s, e, r))
 	case resourcev3.RouteType:
-		return p.blockedByListener(r)
+		return longer(b, p.blockedByListener(r))
 	}
-	return nil
+	return b
 }
 
 // blockedByCluster returns a cluster that r needs and that is not known warm.
-func (p *Proxy) blockedByCluster(e entry, r cache.Resource, now time.Time) *block {
+func (p *Proxy) blockedByCluster(e entry, r cache.Resource) *block {
 	c := p.subs[resourcev3.ClusterType]
 	switch {
-	case c == nil && p.awaitsClusters(now):
+	case c == nil && p.awaitsClusters():
 		return &block{waiter: r.Name(), cause: NotAsked, wait: switchAfter}
 	case c == nil || !c.wildcard:
 		return nil // waiting only for what the stream subscribes to
@@ -98,10 +100,9 @@ func (p *Proxy) blockedBy(c *subscription, r cache.Resource, name string) *block
 
 // awaitsClusters reports whether the proxy, which has not asked for clusters on
 // this stream, will: one that reconnects while a cluster warms asks for them only
-// when it is warm, and for endpoints at once. One whose clusters are static never
-// does.
-func (p *Proxy) awaitsClusters(now time.Time) bool {
-	return p.subs[resourcev3.EndpointType] != nil && !p.due(p.since.Add(switchAfter), now)
+// when it is warm, and for endpoints at once.
+func (p *Proxy) awaitsClusters() bool {
+	return p.subs[resourcev3.EndpointType] != nil && len(p.target.snapshot.Resources(resourcev3.ClusterType)) > 0
 }
 
 // coldClusters returns the clusters of the target that are not known warm, and
@@ -135,7 +136,9 @@ func (p *Proxy) serves(c *subscription, name string) bool {
 	if w, ok := p.cold[name]; ok {
 		return w.replaces
 	}
-	return !c.view.entry(c.typeURL, name).absent()
+	e := c.view.entry(c.typeURL, name)
+	maybe := e.known() && e.unknown
+	return p.allCold == 0 && !e.absent() && !maybe
 }
 
 // needs reports whether r sends traffic to the cluster: by itself, or by the
@@ -155,7 +158,7 @@ func (p *Proxy) needs(r cache.Resource, cluster string) bool {
 // blockedByRoutes makes a listener wait for route tables that go first: one that
 // it takes up and that the proxy has with other content, and one that configures
 // an HTTP filter that it loses.
-func (p *Proxy) blockedByRoutes(e entry, r cache.Resource) *block {
+func (p *Proxy) blockedByRoutes(s *subscription, e entry, r cache.Resource) *block {
 	routes := p.subs[resourcev3.RouteType]
 	if routes == nil {
 		return nil
@@ -163,7 +166,7 @@ func (p *Proxy) blockedByRoutes(e entry, r cache.Resource) *block {
 	unsettled := routes.unsettled()
 	for name := range r.Targets(routes.typeURL) {
 		next, ok := p.target.resource(routes.typeURL, name)
-		if ok && unsettled[name] && routes.asks(name) && !e.resource.Refers(routes.typeURL, name) && p.blockedByListener(next) == nil {
+		if ok && unsettled[name] && routes.asks(name) && !e.resource.Refers(routes.typeURL, name) && !p.goesBefore(s, r.Name(), next) {
 			return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
 		}
 	}
@@ -185,25 +188,33 @@ func (p *Proxy) blockedByRoutes(e entry, r cache.Resource) *block {
 	return nil
 }
 
-// blockedByListener makes a route table that configures a new HTTP filter wait
-// for the listener that brings it.
+// blockedByListener makes a route table wait for the listeners that go first.
 func (p *Proxy) blockedByListener(r cache.Resource) *block {
 	listeners := p.subs[resourcev3.ListenerType]
-	if listeners == nil || len(r.FilterOverrides()) == 0 {
+	if listeners == nil {
 		return nil
 	}
-	for name := range listeners.unsettled() {
-		next, ok := p.target.resource(listeners.typeURL, name)
-		if !ok || !listeners.asks(name) || !next.Refers(resourcev3.RouteType, r.Name()) {
-			continue
-		}
-		for _, held := range listeners.maybeHeld(name) {
-			if overlap(without(next.HTTPFilters(), held.HTTPFilters()), r.FilterOverrides()) {
-				return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
-			}
+	for _, name := range slices.Sorted(maps.Keys(listeners.unsettled())) {
+		if p.goesBefore(listeners, name, r) {
+			return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
 		}
 	}
 	return nil
+}
+
+// goesBefore reports whether a listener goes before a route table that it has: if
+// it leaves the table, which is to serve as before until then, or brings an HTTP
+// filter that the table configures.
+func (p *Proxy) goesBefore(listeners *subscription, name string, table cache.Resource) bool {
+	next, ok := p.target.resource(listeners.typeURL, name)
+	if !ok || !listeners.asks(name) {
+		return false
+	}
+	leaves := !next.Refers(resourcev3.RouteType, table.Name())
+	return slices.ContainsFunc(listeners.maybeHeld(name), func(held cache.Resource) bool {
+		return held.Refers(resourcev3.RouteType, table.Name()) &&
+			(leaves || overlap(without(next.HTTPFilters(), held.HTTPFilters()), table.FilterOverrides()))
+	})
 }
 
 // unsettled returns the names under which the proxy does not hold what the

@@ -108,10 +108,10 @@ func (p *Proxy) rebase(s *subscription) {
 		return
 	}
 	s.view.rebase(s.typeURL, p.target.snapshot, s.asks)
-	maps.DeleteFunc(s.holds, func(name string, _ *hold) bool {
+	maps.DeleteFunc(s.holds, func(name string, h *hold) bool {
 		_, differs := s.view.except[name]
 		_, wanted := p.target.resource(s.typeURL, name)
-		return !differs || !wanted
+		return !differs || !wanted || h.block.on == "" // it waits for clusters unnamed, which may be others now
 	})
 	maps.DeleteFunc(s.rejected, func(name string, _ rejection) bool { _, ok := p.target.resource(s.typeURL, name); return !ok })
 }
@@ -134,11 +134,12 @@ func (p *Proxy) Next(now time.Time) (Response, bool) {
 	return p.greet(now)
 }
 
-// feed sends endpoints and secrets once more to a proxy that reconnected while a cluster
-// was warming: it asks for clusters only when that is warm, and until then its
-// silence is all that tells that it needs them.
+// feed sends endpoints and secrets once more to a proxy that reconnected while a
+// cluster was warming. It asks for clusters only when that is warm, or if it was
+// on its first load, for listeners: its silence is all that tells.
 func (p *Proxy) feed(now time.Time) {
-	if p.fed || !p.options.Aggregated || !p.resumed || p.subs[resourcev3.ClusterType] != nil || p.subs[resourcev3.EndpointType] == nil {
+	loaded := p.subs[resourcev3.ClusterType] != nil && p.subs[resourcev3.ListenerType] != nil
+	if p.fed || !p.options.Aggregated || !p.resumed || loaded || p.subs[resourcev3.EndpointType] == nil {
 		return
 	}
 	if p.due(p.since.Add(listen), now) {
@@ -279,5 +280,6 @@ func (p *Proxy) heartbeat(s *subscription, now time.Time) (Response, bool) {
 	}
 	r := p.response(s, nil)
 	r.Heartbeats = alive
+	s.flights = append(s.flights, flight{nonce: s.nonce, version: r.Version, before: map[string]entry{}, sent: map[string]cache.Resource{}})
 	return r, true
 }

@@ -35,6 +35,7 @@ type envoy struct {
 	streams map[string]*modelType
 	owesCDS bool              // it reconnected while a cluster was warming
 	held    []publish.Request // CDS answers that wait for warm clusters
+	refused map[cache.Version]bool
 	out     []publish.Request
 }
 
@@ -42,6 +43,7 @@ type modelCluster struct {
 	active, warming cache.Resource
 	fed             bool // its load assignment came after the cluster, or it has waited long enough
 	since           time.Time
+	healed          bool // it was rejected first, and repeated
 	answered        bool // its endpoints answered health checks
 }
 
@@ -74,6 +76,7 @@ func newEnvoy(library *library, delta bool, drainTime time.Duration) *envoy {
 		library: library, delta: delta, drainTime: drainTime,
 		clusters: map[string]*modelCluster{}, assignments: map[string]cache.Resource{}, secrets: map[string]cache.Resource{},
 		tables: map[string]cache.Resource{}, listeners: map[string]*modelListener{}, streams: map[string]*modelType{},
+		refused: map[cache.Version]bool{},
 	}
 	for _, typeURL := range modelledTypes {
 		e.streams[typeURL] = &modelType{}
@@ -222,12 +225,34 @@ func (e *envoy) blank() int {
 	return n
 }
 
-// deceives reports whether the version that a SotW proxy shows is not that of what
-// it holds, because it took a part of a response.
+// deceives reports whether a proxy looks as if it had no clusters: while one
+// warms, it has no endpoints to ask for.
 func (e *envoy) deceives() bool {
-	for _, s := range e.streams {
-		if s.partial && !e.delta {
+	return e.owesCDS && !e.streams[resourcev3.EndpointType].asked
+}
+
+// lies reports whether the version that a SotW proxy would show is not that of
+// what it holds: it took a part of a response, or rejected one before the last
+// one, or asks again for what it has dropped. Nobody can know.
+func (e *envoy) lies(past []*cache.Snapshot) bool {
+	if e.delta {
+		return false
+	}
+	for typeURL, s := range e.streams {
+		if s.partial {
 			return true
+		}
+		held, wanted := e.holds(typeURL), e.wanted(typeURL)
+		for _, g := range past {
+			if s.version != g.Version(typeURL).String() && s.version != g.VersionOf(typeURL, wanted).String() {
+				continue
+			}
+			if slices.ContainsFunc(wanted, func(name string) bool {
+				r, ok := g.Resource(typeURL, name)
+				return ok && !held[name].Equal(r)
+			}) {
+				return true
+			}
 		}
 	}
 	return false
@@ -276,6 +301,7 @@ func (e *envoy) receive(m message) {
 	var bad []string
 	for _, r := range m.resources {
 		if e.rejects(r) {
+			e.refused[r.Version()] = true
 			bad = append(bad, r.Name())
 		}
 	}
@@ -354,6 +380,7 @@ func (e *envoy) applyClusters(m message, good []cache.Resource) {
 		}
 		if !latest(c.active, c.warming).Equal(r) {
 			c.warming, c.fed, c.answered, c.since = r, false, false, e.now
+			c.healed = e.refused[r.Version()]
 			repeat = repeat || slices.Contains(e.streams[resourcev3.EndpointType].names, e.library.read(r).service)
 		}
 	}
@@ -477,6 +504,21 @@ func (e *envoy) pass(now time.Time) {
 	e.settle()
 }
 
+// wakes returns when something happens by itself, at the latest until.
+func (e *envoy) wakes(until time.Time) time.Time {
+	for _, d := range e.draining {
+		if d.until.Before(until) {
+			until = d.until
+		}
+	}
+	for _, c := range e.clusters {
+		if end := c.since.Add(initFetchTimeout); known(c.warming) && end.After(e.now) && end.Before(until) {
+			until = end
+		}
+	}
+	return until
+}
+
 // slow returns the clusters whose health checks are unanswered.
 func (e *envoy) slow() []string {
 	var names []string
@@ -494,7 +536,7 @@ func (e *envoy) slow() []string {
 func (e *envoy) hungry(target *cache.Snapshot) string {
 	for _, c := range e.clusters {
 		r, ok := target.Resource(resourcev3.EndpointType, e.library.read(c.warming).service)
-		if ok && !c.fed && e.now.Before(c.since.Add(initFetchTimeout)) && !e.library.read(r).bad {
+		if ok && !c.fed && !c.healed && e.now.Before(c.since.Add(initFetchTimeout)) && !e.library.read(r).bad {
 			return r.Name()
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+
 	"github.com/xdsready/xdsready/pkg/cache"
 )
 
@@ -49,6 +51,8 @@ func (p *Proxy) reject(s *subscription, f flight, message string, now time.Time)
 		if !ok {
 			before = entry{unknown: s.unknown}
 		}
+		// A warming cluster waits for an answer, if only for the one that it had.
+		before.unknown = before.unknown || s.typeURL == resourcev3.EndpointType && p.waitsFor(name)
 		p.undo(s, f, name, before)
 		p.refuse(s, name, rejection{version: r.Version(), message: message, at: now})
 		delete(f.sent, name)

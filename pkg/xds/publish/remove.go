@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"iter"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -35,7 +36,7 @@ func (p *Proxy) mayRemove(s *subscription, name string, now time.Time) bool {
 }
 
 func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bool {
-	if p.named(name) || p.reachable(s, name) {
+	if p.reachable(s, name, map[string]bool{}, now) {
 		delete(p.leaving, name)
 		return false
 	}
@@ -44,29 +45,40 @@ func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bo
 		unused = now
 		p.leaving[name] = unused
 	}
-	return p.due(p.drainAll, now) && p.due(p.draining[name], now) && p.due(unused.Add(p.options.RemovalDelay), now)
+	return p.due(unused.Add(p.options.RemovalDelay), now)
 }
 
 // reachable reports whether the proxy may still choose a cluster that the target
-// has not.
-func (p *Proxy) reachable(clusters *subscription, name string) bool {
+// has not: because something else names it, or a cluster that is reachable itself.
+func (p *Proxy) reachable(clusters *subscription, name string, seen map[string]bool, now time.Time) bool {
+	seen[name] = true
+	if p.draws(name, now) || p.routed(clusters, name) {
+		return true
+	}
+	for other, e := range clusters.held() {
+		made := e.resource.Refers(clusters.typeURL, name) || e.unknown && !e.known()
+		if !made || seen[other] {
+			continue
+		}
+		if _, ok := p.target.resource(clusters.typeURL, other); ok || p.reachable(clusters, other, seen, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// routed reports whether something else than a cluster may name it.
+func (p *Proxy) routed(clusters *subscription, name string) bool {
 	for _, reference := range p.target.dangling[name] {
 		if s := p.subs[reference.FromType]; s != nil && s.asks(reference.FromName) {
 			return true
 		}
 	}
 	for typeURL, s := range p.subs {
-		switch {
-		case typeURL == clusters.typeURL:
-			if s.anyHeld(func(e entry) bool {
-				return e.resource.Name() != name && e.resource.Refers(resourcev3.ClusterType, name)
-			}) {
-				return true
-			}
-		case !ordered(typeURL):
-		case s.unknown:
-			return true
-		case s.anyHeld(func(e entry) bool { return e.unknown || e.resource.Refers(resourcev3.ClusterType, name) }):
+		if typeURL == clusters.typeURL || !ordered(typeURL) {
+			continue
+		}
+		if s.unknown || s.anyHeld(func(e entry) bool { return e.unknown || e.resource.Refers(resourcev3.ClusterType, name) }) {
 			return true
 		}
 	}
@@ -85,22 +97,38 @@ func (p *Proxy) needed(typeURL, name string) bool {
 	return false
 }
 
-// anyHeld reports whether what a proxy may hold besides the target, the answers
-// that are on their way included, has a property.
+// anyHeld reports whether what a proxy may hold besides the target has a property.
 func (s *subscription) anyHeld(has func(entry) bool) bool {
-	for _, e := range s.view.except {
+	for _, e := range s.held() {
 		if has(e) {
 			return true
 		}
 	}
-	for i := range s.flights {
-		for _, e := range s.flights[i].before {
-			if has(e) {
-				return true
+	return false
+}
+
+// held returns what a proxy may hold besides the target, with the names: also
+// what is replaced as soon as it reads the responses that are on their way.
+func (s *subscription) held() iter.Seq2[string, entry] {
+	return func(yield func(string, entry) bool) {
+		for name, e := range s.view.except {
+			if !yield(name, e) {
+				return
+			}
+		}
+		for i := range s.flights {
+			for name, e := range s.flights[i].before {
+				if !yield(name, e) {
+					return
+				}
+			}
+			for _, e := range s.flights[i].maybe {
+				if !yield(e.resource.Name(), e) {
+					return
+				}
 			}
 		}
 	}
-	return false
 }
 
 // RemovalsPending returns how many clusters wait to be removed.

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -40,6 +41,10 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	}
 	s.fresh = false
 	s.view = view{base: p.target.snapshot}
+	if s.typeURL == resourcev3.RouteType && !s.unknown && !s.wildcard && p.anyBlocked(s) {
+		p.ask(s, s.names.All())
+		return p.next(s, now)
+	}
 	f := flight{nonce: p.nonce + 1, whole: p.target.snapshot, before: map[string]entry{}, sent: map[string]cache.Resource{}}
 	if !s.wildcard {
 		f.of = s.names
@@ -60,6 +65,15 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	p.noteFirst(s)
 	s.spoken = now
 	return r, true
+}
+
+// anyBlocked reports whether a route table that the proxy asks for has to wait for
+// clusters.
+func (p *Proxy) anyBlocked(s *subscription) bool {
+	return p.options.Aggregated && slices.ContainsFunc(s.names.All(), func(name string) bool {
+		r, ok := p.target.resource(s.typeURL, name)
+		return ok && p.blockedByCluster(entry{}, r) != nil
+	})
 }
 
 // awaits reports whether the first response to a proxy that holds unknown config
@@ -83,7 +97,7 @@ func (p *Proxy) noteFirst(s *subscription) {
 	switch s.typeURL {
 	case resourcev3.ClusterType:
 		clear(s.holds)
-		if s.unknown && s.wildcard && p.options.Aggregated {
+		if s.wildcard && p.options.Aggregated {
 			p.allCold = p.nonce
 			for _, r := range p.target.snapshot.Resources(s.typeURL) {
 				p.resendEndpoints(r)
@@ -137,7 +151,7 @@ func (p *Proxy) awaitsWarm(s *subscription, now time.Time) bool {
 		if !s.asks(r.Name()) {
 			continue
 		}
-		b := p.blockedByCluster(entry{unknown: true}, r, now)
+		b := p.blockedByCluster(entry{unknown: true}, r)
 		if b == nil {
 			continue
 		}
@@ -182,7 +196,6 @@ func (p *Proxy) send(s *subscription, c change, now time.Time) (Response, bool) 
 	}
 	f.version = r.Version
 	s.flights = append(s.flights, f)
-	s.spoken = now
 	return r, true
 }
 
@@ -193,7 +206,7 @@ func (p *Proxy) noteSent(s *subscription, r cache.Resource, nonce uint64, now ti
 		if !p.options.Aggregated || !s.wildcard {
 			return
 		}
-		p.heat(r, nonce, p.serves(s, r.Name()), now)
+		p.heat(r, s.view.entry(s.typeURL, r.Name()), nonce, p.serves(s, r.Name()), now)
 		p.resendEndpoints(r)
 	case resourcev3.EndpointType:
 		p.endpointsSent(r.Name(), nonce)
@@ -212,6 +225,13 @@ func (p *Proxy) resendEndpoints(cluster cache.Resource) {
 		if s.asks(name) {
 			s.resend(name)
 		}
+	}
+}
+
+// resendAll does so for the clusters that a response carried.
+func (p *Proxy) resendAll(f flight) {
+	for _, r := range f.sent {
+		p.resendEndpoints(r)
 	}
 }
 
@@ -247,6 +267,9 @@ func (p *Proxy) fill(s *subscription, r *Response) {
 		}
 		if e := s.view.except[name]; e.known() {
 			extra = append(extra, e.resource)
+			if e.unknown && s.typeURL == resourcev3.ClusterType {
+				p.resendEndpoints(e.resource) // it may take that only now
+			}
 		}
 	}
 	if whole {

@@ -59,7 +59,7 @@ type simulation struct {
 	sent     map[string]message // by nonce
 
 	context
-	use        map[string]use // by cluster
+	use        map[string]use       // by cluster
 	rejections map[string]rejection // by type and name
 	trace      []string
 }
@@ -68,6 +68,7 @@ type simulation struct {
 type context struct {
 	target  *cache.Snapshot      // what the proxy was to have
 	since   map[string]time.Time // cluster → since when each target of the stream has had it
+	forgets bool                 // the server does not know all snapshots that the proxy has had
 	unknown bool                 // the proxy came with a version that the server does not know
 	at      time.Time
 }
@@ -79,9 +80,10 @@ type use struct {
 }
 
 type rejection struct {
-	version cache.Version
-	at      time.Time
-	pause   time.Duration
+	typeURL, name string
+	version       cache.Version
+	at            time.Time
+	pause         time.Duration
 }
 
 func simulate(t *testing.T, library *library, seed uint64) {
@@ -114,7 +116,7 @@ func (s *simulation) step() {
 		s.pass(s.anyDuration())
 	case p < 92:
 		s.answerChecks()
-	case p < 95:
+	case p < 95 && !s.client.lies(s.past):
 		s.connect(s.random.IntN(len(s.past) + 1))
 	case p < 97:
 		s.client.tolerant = !s.client.tolerant
@@ -131,12 +133,12 @@ func (s *simulation) anyDuration() time.Duration {
 // knows only so many of the newest snapshots.
 func (s *simulation) connect(generations int) {
 	s.tracef("connect to a server with %d of %d generations", generations, len(s.past))
-	s.context = context{target: s.past[0], since: map[string]time.Time{}}
+	s.context = context{target: s.past[0], forgets: generations < len(s.past), since: map[string]time.Time{}}
 	s.proxy = publish.New(publish.NewTarget(s.target, s.past[min(1, generations):generations]), s.options)
 	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
 	s.noteTarget()
-	s.unknown = s.client.deceives()
 	s.client.connect()
+	s.unknown = s.client.deceives()
 	s.transmit()
 	s.burst = len(s.toServer)
 }
@@ -150,6 +152,11 @@ func (s *simulation) publish() {
 	s.target = s.library.snapshot(s.world, s.target)
 	s.past = slices.Insert(s.past, 0, s.target)
 	s.proxy.SetTarget(publish.NewTarget(s.target, s.past[1:]))
+	for k, r := range s.rejections { // what is gone and comes back may be offered at once
+		if _, ok := s.target.Resource(r.typeURL, r.name); !ok {
+			delete(s.rejections, k)
+		}
+	}
 	s.noteTarget()
 	s.pump()
 }
@@ -228,16 +235,8 @@ func (s *simulation) pass(d time.Duration) {
 		if deadline := s.proxy.Deadline(); !deadline.IsZero() && deadline.Before(next) {
 			next = deadline
 		}
-		for _, d := range s.client.draining {
-			if d.until.Before(next) {
-				next = d.until
-			}
-		}
-		if next.Sub(s.now) > time.Second && s.client.warming() {
-			next = s.now.Add(time.Second)
-		}
-		s.now = next
-		s.client.pass(next)
+		s.now = s.client.wakes(next)
+		s.client.pass(s.now)
 		s.noteUse()
 		s.transmit()
 		s.pump()
@@ -305,5 +304,10 @@ func (s *simulation) tracef(format string, args ...any) {
 
 func (s *simulation) fatalf(format string, args ...any) {
 	s.t.Helper()
+	if debugState != nil {
+		s.trace = append(s.trace, debugState(s))
+	}
 	s.t.Fatalf("%s\nafter:\n%s", fmt.Sprintf(format, args...), strings.Join(s.trace, "\n"))
 }
+
+var debugState func(*simulation) string

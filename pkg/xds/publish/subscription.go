@@ -21,10 +21,10 @@ type subscription struct {
 	unknown bool // while fresh: it does hold something
 	view    view
 
-	flights []flight // responses without an answer, oldest first
-	nonce   uint64   // of the last response
-	settled uint64   // of the last response that was answered
-	spoken  time.Time
+	flights []flight  // responses without an answer, oldest first
+	nonce   uint64    // of the last response
+	settled uint64    // of the last response that was answered
+	spoken  time.Time // when the resources with a TTL were last said to live
 
 	force    map[string]bool      // to be sent again although the proxy holds it
 	missing  []string             // asked for and absent: the proxy has to be told
@@ -44,7 +44,8 @@ type flight struct {
 	of      *Names           // nil: any
 	before  map[string]entry // what was held under the names that it changed
 	sent    map[string]cache.Resource
-	part    bool // it holds suspects
+	maybe   []entry // what else it may hold, until this is answered
+	part    bool    // it holds suspects
 }
 
 // has reports whether the flight carried a resource of that name.
@@ -133,7 +134,7 @@ func (p *Proxy) subscribe(r Request, now time.Time) {
 		}
 	case resourcev3.ClusterType:
 		if !s.fresh || s.unknown { // which listeners it replaced on an earlier stream is not known
-			p.drainAll = p.since.Add(p.options.ListenerDrain)
+			p.drainEverything(p.since)
 		}
 	}
 }
@@ -220,11 +221,22 @@ func (p *Proxy) ask(s *subscription, names []string) {
 		return // all that it asks for will be sent
 	}
 	for _, name := range names {
-		s.view.set(s.typeURL, name, entry{})
+		s.view.set(s.typeURL, name, s.onItsWay(name))
 		if _, ok := p.target.resource(s.typeURL, name); !ok {
 			s.missing = append(s.missing, name)
 		}
 	}
+}
+
+// onItsWay returns what a proxy may hold under a name that it asks for again: it
+// drops that, unless it asks again before it reads an earlier answer.
+func (s *subscription) onItsWay(name string) entry {
+	for i := range slices.Backward(s.flights) {
+		if r, ok := s.flights[i].has(s, name); ok {
+			return entry{resource: r, unknown: true}
+		}
+	}
+	return entry{}
 }
 
 // drop forgets what is held under names that the proxy asks for no longer: it
@@ -241,6 +253,13 @@ func (s *subscription) drop() {
 	for name := range s.holds {
 		if !s.names.Has(name) {
 			delete(s.holds, name)
+		}
+	}
+	for i := range s.flights {
+		for name := range s.flights[i].before {
+			if !s.names.Has(name) {
+				s.flights[i].before[name] = entry{}
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ type Target struct {
 
 	dangling   map[string][]cache.Reference // absent cluster → what names it all the same
 	compound   []cache.Resource             // clusters that are made of other clusters
+	shared     map[string]bool              // load assignments → whether several clusters have them
 	heartbeats map[string][]cache.Resource  // by type URL: those with a TTL
 }
 
@@ -24,7 +25,10 @@ type Target struct {
 // group had before, newest first: by them the versions are understood that
 // proxies bring along from an earlier stream.
 func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
-	t := &Target{snapshot: snapshot, past: past, dangling: map[string][]cache.Reference{}, heartbeats: map[string][]cache.Resource{}}
+	t := &Target{
+		snapshot: snapshot, past: past,
+		dangling: map[string][]cache.Reference{}, shared: map[string]bool{}, heartbeats: map[string][]cache.Resource{},
+	}
 	for _, reference := range snapshot.Dangling() {
 		if reference.Type == resourcev3.ClusterType {
 			t.dangling[reference.Name] = append(t.dangling[reference.Name], reference)
@@ -33,6 +37,10 @@ func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
 	for _, r := range snapshot.Resources(resourcev3.ClusterType) {
 		if compound(r) {
 			t.compound = append(t.compound, r)
+		}
+		for name := range r.Targets(resourcev3.EndpointType) {
+			_, another := t.shared[name]
+			t.shared[name] = another
 		}
 	}
 	for _, typeURL := range snapshot.Types() {

@@ -19,7 +19,7 @@ type view struct {
 // entry is what a proxy holds under one name.
 type entry struct {
 	resource cache.Resource // zero: nothing, or something unknown
-	unknown  bool           // it holds something that no snapshot known here had
+	unknown  bool           // it may hold something else, of which nothing is known
 	made     bool           // so does no snapshot: the resource was made for this proxy
 }
 
@@ -33,7 +33,7 @@ func (e entry) is(r cache.Resource, ok bool) bool {
 	if !ok {
 		return e.absent()
 	}
-	return e.known() && e.resource.Equal(r)
+	return e.known() && !e.unknown && e.resource.Equal(r)
 }
 
 // entry returns what is held under a name that the proxy asks for.
