@@ -39,7 +39,7 @@ func (s *Snapshot) Since(before *Snapshot) []Changes {
 	// Weak, or a chain of all snapshots that ever were would stay.
 	from := weak.Make(before)
 	if known, ok := s.since.Load(from); ok {
-		return known.([]Changes)
+		return known.([]Changes) //nolint:errcheck // the map has nothing else
 	}
 	changes := Diff(before, s)
 	s.since.Store(from, changes)

@@ -36,11 +36,11 @@ func TestEncodeIsTheFieldOfAResponse(t *testing.T) {
 		decode(t, mortal.AppendHeartbeatTo(Encode([]Resource{plain, mortal}, SotW), SotW), got)
 		// The two encoders order fields differently within the wrapper.
 		for i, a := range got.GetResources()[1:] {
-			w, err := a.UnmarshalNew()
-			if err != nil {
+			w := &discovery.Resource{}
+			if err := a.UnmarshalTo(w); err != nil {
 				t.Fatal(err)
 			}
-			got.Resources[i+1] = packed(w.(*discovery.Resource))
+			got.Resources[i+1] = packed(w)
 		}
 		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -20,7 +20,7 @@ func (p *Proxy) merge(s *subscription, h *hold, e entry, r cache.Resource, now t
 	table, ok := r.Message().(*routev3.RouteConfiguration)
 	old, known := e.resource.Message().(*routev3.RouteConfiguration)
 	clusters := p.subs[resourcev3.ClusterType]
-	if s.typeURL != resourcev3.RouteType || !ok || !known || clusters == nil {
+	if s.typeURL != resourcev3.RouteType || !ok || !known || clusters == nil || p.blockedByListener(r) != nil {
 		return cache.Resource{}, false
 	}
 	cold := slices.DeleteFunc(p.coldClusters(clusters), func(name string) bool {
@@ -44,7 +44,7 @@ func (p *Proxy) merge(s *subscription, h *hold, e entry, r cache.Resource, now t
 }
 
 func mergeTables(old, table *routev3.RouteConfiguration, cold []string) *routev3.RouteConfiguration {
-	merged := proto.Clone(table).(*routev3.RouteConfiguration)
+	merged := proto.Clone(table).(*routev3.RouteConfiguration) //nolint:errcheck // a clone has the type of the original
 	for _, host := range merged.GetVirtualHosts() {
 		var before []*routev3.Route
 		for _, o := range old.GetVirtualHosts() {
@@ -75,7 +75,7 @@ func mergeRoute(before []*routev3.Route, route *routev3.Route, cold []string) *r
 	if i < 0 {
 		return nil
 	}
-	route.Action = proto.Clone(before[i]).(*routev3.Route).Action
+	route.Action = proto.Clone(before[i]).(*routev3.Route).Action //nolint:errcheck // as above
 	return route
 }
 
