@@ -19,6 +19,10 @@ import (
 // holds some ten thousand resources cannot come back, since its first request
 // names them all. With them the first is noticed after 40 s, proxies may ask for
 // signs of life as often as every 5 s, and a request may have 32 MB.
+//
+// An interceptor that looks into responses gets, with these options, a message
+// that is no discovery response itself but has the getters of its head, and the
+// method Joined() proto.Message, which returns the whole of it.
 func (s *Server) GRPCOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2("proto"), s.names}),

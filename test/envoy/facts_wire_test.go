@@ -160,6 +160,9 @@ func requestOf(m any) message {
 // responseOf reads a response as Envoy does: the server hands over resources in
 // an encoded form.
 func responseOf(m any) (message, error) {
+	if pieces, ok := m.(interface{ Joined() proto.Message }); ok {
+		m = pieces.Joined()
+	}
 	switch r := m.(type) {
 	case *discovery.DiscoveryResponse:
 		read := &discovery.DiscoveryResponse{}
