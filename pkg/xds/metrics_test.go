@@ -89,3 +89,32 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("lint: %v, %v", problems, err)
 	}
 }
+
+// What can be counted is there from the start, at zero, so that a rate over the
+// first event is not lost.
+func TestCountersStartAtZero(t *testing.T) {
+	r := newServer(t, nil, xds.Options{})
+	for name, labels := range map[string][]string{
+		"xdsready_requests_refused_total": {"malformed", "names", "no_node", "nonce", "stuck", "too_large", "type"},
+		"xdsready_resumed_streams_total":  {"changed", "current", "unknown"},
+		"xdsready_unknown_versions_total": {""},
+		"xdsready_response_bytes_total": {
+			"cluster", "extension_config", "listener", "load_assignment", "route_table",
+			"runtime_layer", "scoped_route", "secret", "virtual_host",
+		},
+	} {
+		want := map[string]float64{}
+		for _, label := range labels {
+			want[label] = 0
+		}
+		if diff := cmp.Diff(want, counters(t, r.server, name)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	deadlines := counters(t, r.server, "xdsready_publish_step_deadlines_total")
+	for _, labels := range []string{"cluster_cold route_table", "cluster_rejected listener"} {
+		if n, ok := deadlines[labels]; !ok || n != 0 {
+			t.Errorf("xdsready_publish_step_deadlines_total: %v, want a zero for %q", deadlines, labels)
+		}
+	}
+}

@@ -29,6 +29,7 @@ func TestNewNamesTheBadOption(t *testing.T) {
 		{"negative timeout", &cache.Store{}, xds.Options{UnknownTimeout: -time.Second}, "UnknownTimeout is -1s"},
 		{"negative bound", &cache.Store{}, xds.Options{MaxUnknown: -1}, "MaxUnknown is -1"},
 		{"negative delay", &cache.Store{}, xds.Options{RemovalDelay: -time.Second}, "RemovalDelay is -1s"},
+		{"negative pace", &cache.Store{}, xds.Options{MaxInitialSyncs: -1}, "MaxInitialSyncs is -1"},
 		{"negative drain", &cache.Store{}, xds.Options{ListenerDrain: -time.Second}, "ListenerDrain is -1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

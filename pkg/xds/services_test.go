@@ -165,7 +165,11 @@ func resumesDelta(t *testing.T, service service) {
 	first := receiveDelta(t, open(nil))
 	held := map[string]string{"a": first.GetResources()[0].GetVersion()}
 	resumed := open(held)
-	wantDelta(t, "greeting", resumed.nextAfter(t, 100*time.Millisecond), answer{})
+	greeting := resumed.nextAfter(t, greetingAfter)
+	wantDelta(t, "greeting", greeting, answer{})
+	if greeting.GetTypeUrl() != service.typeURL {
+		t.Errorf("greeting of %s, want of the stream's type", greeting.GetTypeUrl())
+	}
 	resumed.silent(t, time.Hour)
 	r.set(t, xds.AllGroup, service.resource("a"), service.resource("b"))
 	wantDelta(t, "a later change", resumed.nextAfter(t, 0), answer{Resources: []string{"b"}})

@@ -103,13 +103,13 @@ func TestResumedStreamNeedsNoTurn(t *testing.T) {
 		again := ack(config)
 		again.Node, again.ResponseNonce = node("envoy", ""), ""
 		send(t, resumed, again)
-		if greeting := resumed.nextAfter(t, 100*time.Millisecond); len(greeting.GetResources()) > 0 {
+		if greeting := resumed.nextAfter(t, greetingAfter); len(greeting.GetResources()) > 0 {
 			t.Errorf("resumed: %v, want no resources", greeting)
 		}
 		r.set(t, xds.AllGroup, staticCluster("a"), staticCluster("b"))
 		want(t, "update of a resumed stream", resumed.nextAfter(t, 0), "a", "b")
 		want(t, "update of a stream that is done", done.nextAfter(t, 0), "a", "b")
-		waiting.nextAfter(t, turnTime-100*time.Millisecond-time.Millisecond)
+		waiting.nextAfter(t, turnTime-greetingAfter-time.Millisecond)
 	})
 }
 

@@ -25,10 +25,10 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 		s.suspects = s.suspects[1:]
 	}
 	if r.NACK && !p.options.Delta && fullState(s.typeURL) {
-		last.repeat(earlier, nil)
+		last.repeat(s, earlier, nil)
 		earlier = nil
 		if len(s.flights) > 0 { // it repeats what is rejected, so what counts is its answer
-			s.flights[0].repeat([]flight{last}, blamed(r.Error, last.names(s)))
+			s.flights[0].repeat(s, []flight{last}, blamed(r.Error, last.names(s)))
 			p.resendAll(last)
 			return true
 		}
@@ -53,15 +53,16 @@ func (p *Proxy) settle(s *subscription, nonce uint64, r Request, now time.Time) 
 // repeat adds to a response of full state what those before it changed: it
 // carried that again, so a NACK of it may be about that. bad are names of which
 // they were rejected.
-func (f *flight) repeat(earlier []flight, bad []string) {
+func (f *flight) repeat(s *subscription, earlier []flight, bad []string) {
 	for _, e := range slices.Backward(earlier) {
-		for name, r := range e.sent {
+		for _, name := range e.names(s) {
+			r, _ := e.has(s, name)
 			switch later, ok := f.sent[name]; {
 			case ok && !later.Equal(r) && slices.Contains(bad, name):
 				f.before[name] = e.before[name]
 			case ok && !later.Equal(r):
 				f.before[name] = entry{resource: r, unknown: true} // whether it took that is not told
-			case ok || !f.changes(name): // else it was removed
+			case e.changes(name) && (ok || !f.changes(name)): // else it was removed
 				f.sent[name], f.before[name] = r, e.before[name]
 			}
 		}
@@ -142,22 +143,32 @@ type warming struct {
 }
 
 // heat notes that a cluster was sent.
-func (p *Proxy) heat(r cache.Resource, held entry, nonce uint64, replaces bool, now time.Time) {
+func (p *Proxy) heat(r cache.Resource, nonce uint64, replaces bool, now time.Time) {
 	w := &warming{resource: r, nonce: nonce, replaces: replaces, since: now}
 	for name := range r.Targets(resourcev3.EndpointType) {
-		asks := !held.resource.Refers(resourcev3.EndpointType, name) && p.asksBecauseOf(name)
-		if !hasHealthChecks(r) && (replaces || asks) {
+		if alone := p.asksAlone(name); !hasHealthChecks(r) && (replaces || alone) {
 			w.endpoints = name
 		}
 	}
 	p.cold[r.Name()] = w
 }
 
-// asksBecauseOf reports whether the proxy will ask for a load assignment because
-// of a new cluster alone, which shows that it has accepted that.
-func (p *Proxy) asksBecauseOf(endpoints string) bool {
+// asksAlone reports whether it shows that the proxy has accepted a new cluster if
+// it asks for its load assignment: no other cluster is a reason to. From now on
+// the new one is a reason too.
+func (p *Proxy) asksAlone(endpoints string) bool {
 	s := p.subs[resourcev3.EndpointType]
-	return (s == nil || !s.asks(endpoints)) && !p.target.shared[endpoints]
+	alone := s == nil || !s.asks(endpoints)
+	for _, other := range p.cold {
+		if !other.resource.Refers(resourcev3.EndpointType, endpoints) {
+			continue
+		}
+		alone = false
+		if !other.replaces {
+			other.endpoints = ""
+		}
+	}
+	return alone
 }
 
 // warmUntil makes warm what the CDS responses up to nonce carried.

@@ -158,9 +158,14 @@ func snapshotOf(tb testing.TB, resources []cache.Resource) *cache.Snapshot {
 
 func snapshot(tb testing.TB, messages ...proto.Message) *cache.Snapshot {
 	tb.Helper()
-	var resources []cache.Resource
+	return snapshotOf(tb, resources(tb, messages...))
+}
+
+func resources(tb testing.TB, messages ...proto.Message) []cache.Resource {
+	tb.Helper()
+	var all []cache.Resource
 	for _, m := range messages {
-		resources = append(resources, resource(tb, m))
+		all = append(all, resource(tb, m))
 	}
-	return snapshotOf(tb, resources)
+	return all
 }

@@ -3,6 +3,7 @@ package publish
 import (
 	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -61,6 +62,14 @@ func (p *Proxy) drainEverything(now time.Time) {
 	}
 }
 
+// drainEarlier notes the clusters of listeners that may have been replaced on an
+// earlier stream, as far as the snapshots that are remembered tell. (To take any
+// cluster that is not known for such a one would keep every cluster that was
+// deleted while the control plane restarted.)
+func (p *Proxy) drainEarlier(now time.Time) {
+	p.drainClusters(slices.Values(p.target.listened()), now)
+}
+
 // tablesAccepted works in that the proxy has accepted route tables.
 func (p *Proxy) tablesAccepted(s *subscription, f flight, now time.Time) {
 	for _, name := range f.names(s) {
@@ -68,7 +77,7 @@ func (p *Proxy) tablesAccepted(s *subscription, f flight, now time.Time) {
 			continue
 		}
 		if p.resumed && f.before[name].absent() {
-			p.drainEverything(now) // for a listener that was replaced on an earlier stream
+			p.drainEarlier(now) // its listener was replaced on an earlier stream
 		}
 		for _, r := range p.replaced {
 			delete(r.awaits, name)

@@ -77,22 +77,28 @@ func (s *simulation) checkDelivery(m message) {
 		}
 	}
 	for name := range clusters {
-		if s.client.clusters[name] == nil && !m.unknown {
+		if s.client.clusters[name] == nil && !m.unknown && !dangles(m.target, name) {
 			s.checkRemoval(name)
 		}
 	}
 	s.noteUse()
 }
 
-// refused reports whether the proxy has refused the route table that would have
-// the request's route.
+// refused reports whether the proxy has refused what the request's route depends
+// on. After two minutes the rest goes on without.
 func (s *simulation) refused(r request) bool {
 	l := s.client.listeners[r.listener]
 	if l == nil {
 		return false
 	}
-	_, ok := s.rejections[key(resourcev3.RouteType, s.library.read(l.active).table)]
-	return ok
+	_, noTable := s.rejections[key(resourcev3.RouteType, s.library.read(l.active).table)]
+	_, noListener := s.rejections[key(resourcev3.ListenerType, r.listener)]
+	next, _ := s.target.Resource(resourcev3.ListenerType, r.listener)
+	noCluster := slices.ContainsFunc(slices.Collect(next.Targets(resourcev3.ClusterType)), func(name string) bool {
+		_, ok := s.rejections[key(resourcev3.ClusterType, name)]
+		return ok
+	})
+	return noTable || noListener || noCluster
 }
 
 // from returns the snapshot that the proxy's listener came from.
@@ -135,10 +141,19 @@ func (s *simulation) checkRemoval(name string) {
 		s.fatalf("cluster %s is removed %v after a request could choose it: %v", name, s.now.Sub(last.at), last.request)
 	}
 	for _, d := range s.client.draining {
-		if d.until.After(s.now) && slices.Contains(slices.Collect(maps.Values(s.client.routesOf(d.listener))), name) {
+		if d.until.After(s.now) && s.remembers(d.active) && slices.Contains(slices.Collect(maps.Values(s.client.routesOf(d.listener))), name) {
 			s.fatalf("cluster %s is removed %v before connections end that need it", name, d.until.Sub(s.now))
 		}
 	}
+}
+
+// remembers reports whether the server may know that a listener was there. Of one
+// that another server sent, it cannot know what its connections still need.
+func (s *simulation) remembers(listener cache.Resource) bool {
+	return slices.ContainsFunc(s.known, func(snapshot *cache.Snapshot) bool {
+		r, ok := snapshot.Resource(resourcev3.ListenerType, listener.Name())
+		return ok && r.Equal(listener)
+	})
 }
 
 // noteUse notes which clusters a request can choose now.
@@ -295,14 +310,23 @@ func (s *simulation) compare(typeURL string) {
 	}
 }
 
+// dangles reports whether a snapshot refers to a cluster that it has not. If a
+// proxy did not ask for what refers, it loses the cluster.
+func dangles(snapshot *cache.Snapshot, cluster string) bool {
+	return slices.ContainsFunc(snapshot.Dangling(), func(r cache.Reference) bool {
+		return r.Type == resourcev3.ClusterType && r.Name == cluster
+	})
+}
+
 // mayStay reports whether a proxy may keep what the target has not: a cluster
-// that the target refers to all the same, or that such a cluster is made of.
+// that the target refers to all the same, or that such a cluster is made of, as far
+// as the server knows.
 func (s *simulation) mayStay(typeURL, name string) bool {
 	if typeURL == resourcev3.EndpointType {
 		return !s.isServiceOf(s.target.Resources(resourcev3.ClusterType), name)
 	}
 	return slices.ContainsFunc(s.target.Dangling(), func(r cache.Reference) bool {
-		return r.Type == typeURL && (r.Name == name || s.client.isPart(r.Name, name, 0))
+		return r.Type == typeURL && (r.Name == name || s.unknown || s.client.isPart(r.Name, name, 0))
 	})
 }
 

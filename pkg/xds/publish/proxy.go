@@ -139,7 +139,7 @@ func (p *Proxy) Next(now time.Time) (Response, bool) {
 // on its first load, for listeners: its silence is all that tells.
 func (p *Proxy) feed(now time.Time) {
 	loaded := p.subs[resourcev3.ClusterType] != nil && p.subs[resourcev3.ListenerType] != nil
-	if p.fed || !p.options.Aggregated || !p.resumed || loaded || p.subs[resourcev3.EndpointType] == nil {
+	if p.fed || p.options.Strict || !p.options.Aggregated || !p.resumed || loaded || p.subs[resourcev3.EndpointType] == nil {
 		return
 	}
 	if p.due(p.since.Add(listen), now) {

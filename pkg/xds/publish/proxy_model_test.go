@@ -3,7 +3,6 @@ package publish_test
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -49,7 +48,7 @@ type modelCluster struct {
 
 type modelListener struct {
 	active, warming cache.Resource
-	from            *cache.Snapshot // which the last response had
+	from            *cache.Snapshot // that it came with
 }
 
 // initFetchTimeout is how long a cluster waits for its load assignment.
@@ -57,6 +56,7 @@ const initFetchTimeout = 15 * time.Second
 
 // drainingChain is a listener that was replaced and still has connections.
 type drainingChain struct {
+	active   cache.Resource
 	listener meaning
 	until    time.Time
 }
@@ -212,67 +212,6 @@ func (e *envoy) holds(typeURL string) map[string]cache.Resource {
 	return all
 }
 
-// blank returns how many types the proxy asks for without a trace of an earlier
-// stream: in delta that is so if it holds none.
-func (e *envoy) blank() int {
-	n := 0
-	for _, typeURL := range modelledTypes {
-		if s := e.streams[typeURL]; s.asked && (e.delta && len(e.holds(typeURL)) == 0 || !e.delta && s.version == "") &&
-			(typeURL == resourcev3.ClusterType || typeURL == resourcev3.ListenerType || len(e.wanted(typeURL)) > 0) {
-			n++
-		}
-	}
-	return n
-}
-
-// deceives reports whether a proxy looks as if it had no clusters: while one
-// warms, it has no endpoints to ask for.
-func (e *envoy) deceives() bool {
-	return e.owesCDS && !e.streams[resourcev3.EndpointType].asked
-}
-
-// lies reports whether the version that a SotW proxy would show is not that of
-// what it holds: it took a part of a response, or rejected one before the last
-// one, or asks again for what it has dropped. Nobody can know.
-func (e *envoy) lies(past []*cache.Snapshot) bool {
-	if e.delta {
-		return false
-	}
-	for typeURL, s := range e.streams {
-		if s.partial {
-			return true
-		}
-		held, wanted := e.holds(typeURL), e.wanted(typeURL)
-		for _, g := range past {
-			if s.version != g.Version(typeURL).String() && s.version != g.VersionOf(typeURL, wanted).String() {
-				continue
-			}
-			if slices.ContainsFunc(wanted, func(name string) bool {
-				r, ok := g.Resource(typeURL, name)
-				return ok && !held[name].Equal(r)
-			}) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// stale returns the types of which a SotW proxy shows another version than that
-// of what it has: it has dropped names since, or rejected a part of a response.
-func (e *envoy) stale(target *cache.Snapshot) []string {
-	return slices.DeleteFunc(slices.Clone(modelledTypes), func(typeURL string) bool {
-		current := target.Version(typeURL)
-		if typeURL != resourcev3.ClusterType && typeURL != resourcev3.ListenerType {
-			current = target.VersionOf(typeURL, e.wanted(typeURL))
-		}
-		if typeURL == resourcev3.EndpointType && e.streams[resourcev3.ClusterType].version != target.Version(resourcev3.ClusterType).String() {
-			return e.delta // what is sent of clusters again has its endpoints after it
-		}
-		return e.delta || e.streams[typeURL].version == current.String()
-	})
-}
-
 // subscribe asks for what clusters and listeners refer to now.
 func (e *envoy) subscribe() {
 	for _, typeURL := range []string{resourcev3.EndpointType, resourcev3.SecretType, resourcev3.RouteType} {
@@ -280,153 +219,6 @@ func (e *envoy) subscribe() {
 		maps.DeleteFunc(held, func(name string, _ cache.Resource) bool { return !slices.Contains(names, name) })
 		if s := e.streams[typeURL]; !slices.Equal(names, s.names) {
 			e.ask(typeURL)
-		}
-	}
-}
-
-// message is a response on its way, as the proxy reads it.
-type message struct {
-	response  publish.Response
-	resources []cache.Resource
-	context   // what was true when it was sent
-}
-
-// receive applies a response and answers it.
-func (e *envoy) receive(m message) {
-	s := e.streams[m.response.TypeURL]
-	if s == nil || !s.asked {
-		return
-	}
-	s.nonce = m.response.Nonce
-	var bad []string
-	for _, r := range m.resources {
-		if e.rejects(r) {
-			e.refused[r.Version()] = true
-			bad = append(bad, r.Name())
-		}
-	}
-	text := e.apply(m, bad)
-	if s.partial = len(bad) > 0; !s.partial {
-		s.version = m.response.Version
-	}
-	e.settle()
-	e.answer(publish.Request{TypeURL: m.response.TypeURL, Nonce: m.response.Nonce, NACK: len(bad) > 0, Error: text})
-}
-
-// rejects reports whether the proxy refuses r; it does not look at what it has.
-func (e *envoy) rejects(r cache.Resource) bool {
-	return !e.tolerant && e.library.read(r).bad && !e.holds(r.TypeURL())[r.Name()].Equal(r)
-}
-
-// apply takes the good resources, and returns what is said about the bad ones.
-func (e *envoy) apply(m message, bad []string) string {
-	good := slices.DeleteFunc(slices.Clone(m.resources), func(r cache.Resource) bool { return slices.Contains(bad, r.Name()) })
-	switch m.response.TypeURL {
-	case resourcev3.ClusterType:
-		e.applyClusters(m, good)
-		return "Error adding/updating cluster(s) " + strings.Join(bad, ": cannot be made, ") + ": cannot be made"
-	case resourcev3.ListenerType:
-		e.applyListeners(m, good)
-		return "Error adding/updating listener(s) " + strings.Join(bad, ": cannot bind, ") + ": cannot bind"
-	case resourcev3.EndpointType:
-		if e.delta && len(bad) > 0 {
-			good = nil
-		}
-		e.applyEndpoints(m, good)
-		return "malformed IP address: x"
-	case resourcev3.SecretType:
-		e.take(e.secrets, m.response.TypeURL, good)
-	case resourcev3.RouteType:
-		e.take(e.tables, m.response.TypeURL, good)
-		return "Error adding/updating route(s) " + strings.Join(bad, ": invalid, ") + ": invalid"
-	}
-	return ""
-}
-
-// take holds the resources that are asked for.
-func (e *envoy) take(held map[string]cache.Resource, typeURL string, resources []cache.Resource) {
-	for _, r := range resources {
-		if slices.Contains(e.wanted(typeURL), r.Name()) {
-			held[r.Name()] = r
-		}
-	}
-}
-
-// gone returns which of the names that the proxy holds a response removes.
-func (e *envoy) gone(m message) []string {
-	if e.delta {
-		return m.response.Removed
-	}
-	var gone []string
-	for name := range e.holds(m.response.TypeURL) {
-		if !slices.ContainsFunc(m.resources, func(r cache.Resource) bool { return r.Name() == name }) {
-			gone = append(gone, name)
-		}
-	}
-	return gone
-}
-
-func (e *envoy) applyClusters(m message, good []cache.Resource) {
-	e.started = true
-	for _, name := range e.gone(m) {
-		delete(e.clusters, name)
-	}
-	repeat := false
-	for _, r := range good {
-		c := e.clusters[r.Name()]
-		if c == nil {
-			c = &modelCluster{}
-			e.clusters[r.Name()] = c
-		}
-		if !latest(c.active, c.warming).Equal(r) {
-			c.warming, c.fed, c.answered, c.since = r, false, false, e.now
-			c.healed = e.refused[r.Version()]
-			repeat = repeat || slices.Contains(e.streams[resourcev3.EndpointType].names, e.library.read(r).service)
-		}
-	}
-	// For a cluster whose load assignment it asks for already, a SotW Envoy repeats
-	// the request and a delta Envoy does nothing.
-	if !e.delta && repeat && slices.Equal(e.wanted(resourcev3.EndpointType), e.streams[resourcev3.EndpointType].names) {
-		e.ask(resourcev3.EndpointType)
-	}
-}
-
-func (e *envoy) applyListeners(m message, good []cache.Resource) {
-	for _, name := range e.gone(m) {
-		if l := e.listeners[name]; l != nil {
-			e.drain(l.active)
-			delete(e.listeners, name)
-		}
-	}
-	for _, r := range good {
-		l := e.listeners[r.Name()]
-		if l == nil {
-			l = &modelListener{}
-			e.listeners[r.Name()] = l
-		}
-		l.from = m.target
-		if !latest(l.active, l.warming).Equal(r) {
-			l.warming = r
-		}
-	}
-}
-
-// drain leaves a listener's connections to themselves for a while.
-func (e *envoy) drain(active cache.Resource) {
-	if known(active) {
-		e.draining = append(e.draining, drainingChain{e.library.read(active), e.now.Add(e.drainTime)})
-	}
-}
-
-func (e *envoy) applyEndpoints(m message, good []cache.Resource) {
-	e.take(e.assignments, resourcev3.EndpointType, good)
-	fed := slices.Clone(m.response.Removed)
-	for _, r := range good {
-		fed = append(fed, r.Name())
-	}
-	for _, c := range e.clusters {
-		if slices.Contains(fed, e.library.read(c.warming).service) {
-			c.fed = true
 		}
 	}
 }
@@ -534,9 +326,10 @@ func (e *envoy) slow() []string {
 // hungry returns a load assignment that a cluster waits for, and the target has,
 // and the proxy would accept.
 func (e *envoy) hungry(target *cache.Snapshot) string {
-	for _, c := range e.clusters {
+	for name, c := range e.clusters {
+		_, wanted := target.Resource(resourcev3.ClusterType, name)
 		r, ok := target.Resource(resourcev3.EndpointType, e.library.read(c.warming).service)
-		if ok && !c.fed && !c.healed && e.now.Before(c.since.Add(initFetchTimeout)) && !e.library.read(r).bad {
+		if wanted && ok && !c.fed && !c.healed && e.now.Before(c.since.Add(initFetchTimeout)) && !e.library.read(r).bad {
 			return r.Name()
 		}
 	}

@@ -34,7 +34,7 @@ type rejection struct {
 func (p *Proxy) reject(s *subscription, f flight, message string, now time.Time) {
 	names := f.names(s)
 	// It may blame what was rejected before and repeated since.
-	bad := blamed(message, slices.Concat(names, slices.Collect(maps.Keys(s.rejected))))
+	bad := blamed(message, NewNames(slices.Concat(names, slices.Collect(maps.Keys(s.rejected)), s.view.names())).All())
 	if len(bad) == 0 && len(names) == 1 {
 		bad = names
 	}
@@ -45,6 +45,9 @@ func (p *Proxy) reject(s *subscription, f flight, message string, now time.Time)
 	for _, name := range bad {
 		r, ok := f.has(s, name)
 		if !ok {
+			if e := s.view.except[name]; e.known() && e.unknown {
+				s.view.set(s.typeURL, name, entry{}) // now it is known that it did not take that
+			}
 			continue
 		}
 		before, ok := f.before[name]

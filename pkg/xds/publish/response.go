@@ -206,7 +206,7 @@ func (p *Proxy) noteSent(s *subscription, r cache.Resource, nonce uint64, now ti
 		if !p.options.Aggregated || !s.wildcard {
 			return
 		}
-		p.heat(r, s.view.entry(s.typeURL, r.Name()), nonce, p.serves(s, r.Name()), now)
+		p.heat(r, nonce, p.serves(s, r.Name()), now)
 		p.resendEndpoints(r)
 	case resourcev3.EndpointType:
 		p.endpointsSent(r.Name(), nonce)

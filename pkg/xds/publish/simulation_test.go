@@ -53,6 +53,7 @@ type simulation struct {
 	client *envoy
 	proxy  *publish.Proxy
 
+	known    []*cache.Snapshot // that the server has or had
 	toClient []message
 	toServer []publish.Request
 	burst    int                // so many requests of a new stream come at once
@@ -88,8 +89,13 @@ type rejection struct {
 
 func simulate(t *testing.T, library *library, seed uint64) {
 	t.Helper()
-	s := &simulation{t: t, library: library, random: rand.New(rand.NewPCG(seed, 0)), now: time.Unix(0, 0), use: map[string]use{}}
-	s.tracef("seed %d", seed)
+	simulateWith(t, library, rand.New(rand.NewPCG(seed, 0)), fmt.Sprintf("seed %d", seed))
+}
+
+func simulateWith(t *testing.T, library *library, random *rand.Rand, title string) {
+	t.Helper()
+	s := &simulation{t: t, library: library, random: random, now: time.Unix(0, 0), use: map[string]use{}}
+	s.tracef("%s", title)
 	s.options = publish.Options{
 		Delta: s.random.IntN(2) == 0, Aggregated: true, RemovalDelay: removalDelay, ListenerDrain: listenerDrain,
 	}
@@ -134,7 +140,9 @@ func (s *simulation) anyDuration() time.Duration {
 func (s *simulation) connect(generations int) {
 	s.tracef("connect to a server with %d of %d generations", generations, len(s.past))
 	s.context = context{target: s.past[0], forgets: generations < len(s.past), since: map[string]time.Time{}}
-	s.proxy = publish.New(publish.NewTarget(s.target, s.past[min(1, generations):generations]), s.options)
+	past := s.past[min(1, generations):generations]
+	s.known = append([]*cache.Snapshot{s.target}, past...)
+	s.proxy = publish.New(publish.NewTarget(s.target, past), s.options)
 	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
 	s.noteTarget()
 	s.client.connect()
@@ -151,6 +159,7 @@ func (s *simulation) publish() {
 	}
 	s.target = s.library.snapshot(s.world, s.target)
 	s.past = slices.Insert(s.past, 0, s.target)
+	s.known = append(s.known, s.target)
 	s.proxy.SetTarget(publish.NewTarget(s.target, s.past[1:]))
 	for k, r := range s.rejections { // what is gone and comes back may be offered at once
 		if _, ok := s.target.Resource(r.typeURL, r.name); !ok {
@@ -254,7 +263,7 @@ func (s *simulation) pump() {
 			}
 			return
 		}
-		s.context.at = s.now
+		s.at = s.now
 		m := message{response: r, context: s.context}
 		if r.Whole {
 			m.resources = slices.Clone(s.target.Resources(r.TypeURL))
@@ -304,10 +313,5 @@ func (s *simulation) tracef(format string, args ...any) {
 
 func (s *simulation) fatalf(format string, args ...any) {
 	s.t.Helper()
-	if debugState != nil {
-		s.trace = append(s.trace, debugState(s))
-	}
 	s.t.Fatalf("%s\nafter:\n%s", fmt.Sprintf(format, args...), strings.Join(s.trace, "\n"))
 }
-
-var debugState func(*simulation) string

@@ -133,8 +133,8 @@ func (p *Proxy) subscribe(r Request, now time.Time) {
 			p.warmUntil(c.settled) // Envoy asks for listeners when no cluster is warming
 		}
 	case resourcev3.ClusterType:
-		if !s.fresh || s.unknown { // which listeners it replaced on an earlier stream is not known
-			p.drainEverything(p.since)
+		if !s.fresh || s.unknown {
+			p.drainEarlier(now)
 		}
 	}
 }

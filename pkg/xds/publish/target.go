@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -17,7 +19,7 @@ type Target struct {
 
 	dangling   map[string][]cache.Reference // absent cluster → what names it all the same
 	compound   []cache.Resource             // clusters that are made of other clusters
-	shared     map[string]bool              // load assignments → whether several clusters have them
+	listened   func() []string              // clusters that listeners of the past named themselves
 	heartbeats map[string][]cache.Resource  // by type URL: those with a TTL
 }
 
@@ -27,8 +29,9 @@ type Target struct {
 func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
 	t := &Target{
 		snapshot: snapshot, past: past,
-		dangling: map[string][]cache.Reference{}, shared: map[string]bool{}, heartbeats: map[string][]cache.Resource{},
+		dangling: map[string][]cache.Reference{}, heartbeats: map[string][]cache.Resource{},
 	}
+	t.listened = sync.OnceValue(t.findListened)
 	for _, reference := range snapshot.Dangling() {
 		if reference.Type == resourcev3.ClusterType {
 			t.dangling[reference.Name] = append(t.dangling[reference.Name], reference)
@@ -37,10 +40,6 @@ func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
 	for _, r := range snapshot.Resources(resourcev3.ClusterType) {
 		if compound(r) {
 			t.compound = append(t.compound, r)
-		}
-		for name := range r.Targets(resourcev3.EndpointType) {
-			_, another := t.shared[name]
-			t.shared[name] = another
 		}
 	}
 	for _, typeURL := range snapshot.Types() {
@@ -60,6 +59,18 @@ func compound(r cache.Resource) bool {
 		return true
 	}
 	return false
+}
+
+func (t *Target) findListened() []string {
+	names := map[string]bool{}
+	for _, s := range t.past {
+		for _, l := range s.Resources(resourcev3.ListenerType) {
+			for cluster := range l.Targets(resourcev3.ClusterType) {
+				names[cluster] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // Snapshot returns the config.

@@ -305,7 +305,7 @@ func (b *library) snapshot(w *world, previous *cache.Snapshot) *cache.Snapshot {
 		all = append(all, b.get(c, func() proto.Message { return c.message(b.t) }))
 	}
 	for _, e := range w.endpoints {
-		all = append(all, b.get(e, func() proto.Message { return e.message() }))
+		all = append(all, b.get(e, e.message))
 	}
 	for _, s := range w.secrets {
 		all = append(all, b.get(s, func() proto.Message { return secret(s.name, s.revision) }))

@@ -1,0 +1,125 @@
+package publish_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+func TestARejectedClusterIsOfferedAgainLaterAndLater(t *testing.T) {
+	both(t, func(t *testing.T, delta bool) {
+		t.Helper()
+		r := loaded(t, delta)
+		r.publish(swapConfig(t, "old", "bad", "good", "old")...)
+		first, again := "CDS 5: bad good old", "bad good old"
+		if delta {
+			first, again = "CDS 5: bad good", "bad"
+		}
+		r.want(first)
+		r.nack("CDS", "5", "Error adding/updating cluster(s) bad: cannot create an EDS cluster without an EDS config")
+		want := []publish.Event{{
+			Kind: publish.Rejected, TypeURL: resourcev3.ClusterType, Names: []string{"bad"},
+			Message: "Error adding/updating cluster(s) bad: cannot create an EDS cluster without an EDS config",
+		}}
+		if diff := cmp.Diff(want, r.events(publish.Rejected)); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		nonce := 5
+		for _, minutes := range []float64{1, 2, 4, 8, 15, 15} {
+			r.want()
+			if got := r.proxy.Deadline().Sub(r.now).Minutes(); got != minutes {
+				t.Fatalf("it is offered again in %v minutes, not in %v", got, minutes)
+			}
+			r.now = r.proxy.Deadline()
+			nonce++
+			r.want(fmt.Sprintf("CDS %d: %s", nonce, again))
+			r.nack("CDS", strconv.Itoa(nonce), "Error adding/updating cluster(s) bad: still cannot")
+			if events := r.events(publish.Rejected); len(events) > 0 {
+				t.Fatalf("the same rejection was told twice: %v", events)
+			}
+		}
+	})
+}
+
+func TestOtherContentIsOfferedAtOnceAfterARejection(t *testing.T) {
+	r := loaded(t, true)
+	r.publish(swapConfig(t, "old", "bad", "old")...)
+	r.want("CDS 5: bad")
+	r.nack("CDS", "5", "cluster bad: no")
+	r.want()
+	config := swapConfig(t, "old", "old")
+	r.publish(append(config, staticCluster("bad", 1))...)
+	r.want("CDS 6: bad")
+}
+
+func TestARouteToARejectedClusterKeepsItsTarget(t *testing.T) {
+	r := loaded(t, true)
+	config := swapConfig(t, "bad", "bad", "good", "old")
+	config[1] = table("routes", "/", "bad", "/more", "good")
+	r.publish(config...)
+	r.want("CDS 5: bad good")
+	r.nack("CDS", "5", "cluster bad: no")
+	r.want("RDS 6: routes") // all but the route to bad
+	r.ack("RDS", "6")
+	r.want()
+	r.now = r.now.Add(30 * time.Second)
+	r.want()
+}
+
+func TestARejectionWithoutNamesIsFoundByHalves(t *testing.T) {
+	both(t, func(t *testing.T, delta bool) {
+		t.Helper()
+		names := []string{"a", "b", "c", "d"}
+		config := func(revision int) []proto.Message {
+			var messages []proto.Message
+			for _, name := range names {
+				messages = append(messages, edsCluster(name, name, 0), assignment(name, revision))
+			}
+			return messages
+		}
+		r := newRig(t, envoyOptions(delta), config(0)...)
+		r.ask("EDS", names...)
+		r.want("EDS 1: a b c d")
+		r.ack("EDS", "1", names...)
+		r.publish(config(1)...)
+		r.want("EDS 2: a b c d")
+		const text = "malformed IP address: x"
+		r.nack("EDS", "2", text, names...)
+		r.want("EDS 3: a b")
+		r.ack("EDS", "3", names...)
+		r.want("EDS 4: c d")
+		r.nack("EDS", "4", text, names...)
+		r.want("EDS 5: c")
+		r.nack("EDS", "5", text, names...)
+		r.want("EDS 6: d")
+		r.ack("EDS", "6", names...)
+		want := []publish.Event{{Kind: publish.Rejected, TypeURL: resourcev3.EndpointType, Names: []string{"c"}, Message: text}}
+		if diff := cmp.Diff(want, r.events(publish.Rejected)); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		r.wantAfter(time.Minute, "EDS 7: c")
+	})
+}
+
+// A SotW Envoy repeats nothing: it answers only the last of several responses, and
+// each has all clusters.
+func TestASotWRejectionIsAboutAllThatWasRepeated(t *testing.T) {
+	r := loaded(t, false)
+	r.publish(swapConfig(t, "old", "bad", "old")...)
+	r.want("CDS 5: bad old")
+	r.publish(swapConfig(t, "old", "bad", "good", "old")...)
+	r.want("CDS 6: bad good old")
+	r.nack("CDS", "6", "Error adding/updating cluster(s) bad: no")
+	state := r.proxy.Types()[0]
+	if diff := cmp.Diff([]string{"bad"}, state.Rejected); diff != "" {
+		t.Fatalf("rejected (-want +got):\n%s", diff)
+	}
+	r.wantAfter(time.Minute, "CDS 7: bad good old")
+}

@@ -1,0 +1,139 @@
+package publish_test
+
+import (
+	"testing"
+	"time"
+
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xdsready/xdsready/pkg/cache"
+	"github.com/xdsready/xdsready/pkg/xds/publish"
+)
+
+// reconnect sends what an Envoy that holds a snapshot sends first.
+func (r *rig) reconnect(delta bool, held *cache.Snapshot) {
+	r.t.Helper()
+	for _, kind := range []string{"CDS", "EDS", "LDS", "RDS"} {
+		q := publish.Request{TypeURL: types[kind], Version: held.Version(types[kind]).String()}
+		var names []string
+		q.Initial = map[string]string{}
+		for _, resource := range held.Resources(types[kind]) {
+			names = append(names, resource.Name())
+			q.Initial[resource.Name()] = resource.Version().String()
+		}
+		if kind == "EDS" || kind == "RDS" {
+			q.Names, q.Subscribe = publish.NewNames(names), names
+		}
+		if !delta {
+			q.Initial, q.Subscribe = nil, nil
+		} else {
+			q.Version = ""
+		}
+		r.send(q)
+	}
+}
+
+func TestAProxyThatHasEverythingGetsOneGreeting(t *testing.T) {
+	for _, test := range []struct {
+		delta bool
+		want  string
+	}{{false, "SDS 1: (greeting)"}, {true, "EDS 1: (greeting)"}} {
+		s := snapshot(t, swapConfig(t, "old", "old")...)
+		r := resumeRig(t, envoyOptions(test.delta), s)
+		r.reconnect(test.delta, s)
+		r.wantAfter(100*time.Millisecond, test.want)
+		want := []publish.Event{{Kind: publish.Resumed, Result: publish.ResumedCurrent}}
+		if diff := cmp.Diff(want, r.events(publish.Resumed)); diff != "" {
+			t.Errorf("events (-want +got):\n%s", diff)
+		}
+		r.now = r.now.Add(time.Hour)
+		r.want()
+	}
+}
+
+func TestAStrictClientIsGreetedWithATypeThatItAsksFor(t *testing.T) {
+	s := snapshot(t, swapConfig(t, "old", "old")...)
+	r := resumeRig(t, publish.Options{Aggregated: true, Strict: true}, s)
+	r.send(publish.Request{
+		TypeURL: resourcev3.EndpointType, Names: publish.NewNames([]string{"old"}), Version: s.Version(resourcev3.EndpointType).String(),
+	})
+	r.wantAfter(100*time.Millisecond, "EDS 1: (greeting)")
+}
+
+func TestASwitchGoesOnAfterAReconnect(t *testing.T) {
+	both(t, func(t *testing.T, delta bool) {
+		t.Helper()
+		before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
+		r := resumeRig(t, envoyOptions(delta), after, before)
+		r.reconnect(delta, before)
+		added := "CDS 1: new old"
+		if delta {
+			added = "CDS 1: new"
+		}
+		r.wantAfter(100*time.Millisecond, added)
+		r.ack("CDS", "1")
+		r.want("RDS 2: routes")
+	})
+}
+
+// The version that was sent in the middle of a switch tells what the proxy holds.
+func TestAVersionOfPartsIsUnderstoodByAnotherReplica(t *testing.T) {
+	r := loaded(t, false)
+	r.publish(swapConfig(t, "new", "new")...)
+	response, _ := r.proxy.Next(r.now)
+	want := r.past[0].Version(resourcev3.ClusterType).String() + "+" + r.past[1].Version(resourcev3.ClusterType).String()
+	if response.Version != want { // of the set, and of the one cluster besides
+		t.Fatalf("version %s, want %s", response.Version, want)
+	}
+	other := resumeRig(t, envoyOptions(false), r.past...)
+	other.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: response.Version})
+	other.send(publish.Request{TypeURL: resourcev3.ListenerType, Version: r.past[0].Version(resourcev3.ListenerType).String()})
+	if events := other.events(publish.UnknownVersion); len(events) > 0 {
+		t.Fatalf("unknown: %v", events)
+	}
+	if n := other.proxy.RemovalsPending(); n != 1 {
+		t.Errorf("RemovalsPending() = %d, want 1: the old cluster", n)
+	}
+}
+
+func TestAnUnknownSotWVersionIsToldAndWaitsForTheOtherTypes(t *testing.T) {
+	before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
+	r := resumeRig(t, envoyOptions(false), after) // it has never seen before
+	r.reconnect(false, before)
+	if events := r.events(publish.UnknownVersion); len(events) != 2 { // of clusters and route tables
+		t.Errorf("unknown: %v", events)
+	}
+	r.want("EDS 1:")
+	r.wantAfter(100*time.Millisecond, "CDS 2: new")
+	r.ack("CDS", "2")
+	r.want("RDS 3: routes")
+}
+
+// The endpoints that it asks for show that it has the cluster already: so the new
+// routes can go before the CDS response that takes the old cluster away.
+func TestRoutesGoFirstToAProxyThatHasTheirClusters(t *testing.T) {
+	before, after := snapshot(t, swapConfig(t, "old", "new", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
+	r := resumeRig(t, envoyOptions(false), after)
+	r.reconnect(false, before)
+	r.want("EDS 1: new")
+	r.wantAfter(100*time.Millisecond, "RDS 2: routes")
+	r.ack("RDS", "2", "routes")
+	r.want("CDS 3: new", "EDS 4: new")
+}
+
+func TestAProxyThatReconnectsWhileAClusterWarmsGetsItsEndpoints(t *testing.T) {
+	both(t, func(t *testing.T, delta bool) {
+		t.Helper()
+		s := snapshot(t, swapConfig(t, "old", "old")...)
+		r := resumeRig(t, envoyOptions(delta), s)
+		q := publish.Request{TypeURL: resourcev3.EndpointType, Names: publish.NewNames([]string{"old"}), Subscribe: []string{"old"}}
+		if delta {
+			q.Initial = map[string]string{"old": s.Resources(resourcev3.EndpointType)[0].Version().String()}
+		} else {
+			q.Version = s.Version(resourcev3.EndpointType).String()
+		}
+		r.send(q)
+		r.wantAfter(100*time.Millisecond, "EDS 1: old")
+	})
+}
