@@ -1,6 +1,7 @@
 package xds_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,6 +9,7 @@ import (
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/xdsready/xdsready/pkg/xds"
@@ -206,4 +208,26 @@ func (r *rig) sentBytes(t *testing.T) (sum float64) {
 		sum += bytes
 	}
 	return sum
+}
+
+// A proxy cannot ask for more and more names, a request at a time.
+func TestDeltaNamesAreBoundedTogether(t *testing.T) {
+	r := newRig(t, nil, xds.Options{})
+	r.set(t, xds.AllGroup, staticCluster("a"))
+	stream := r.delta(testContext(t), t)
+	for i := range 3 {
+		names := make([]string, 4000)
+		for j := range names {
+			names[j] = fmt.Sprintf("name-%d-%d", i, j)
+		}
+		sendDelta(t, stream, &discovery.DeltaDiscoveryRequest{
+			Node: node("1", ""), TypeUrl: resourcev3.EndpointType, ResourceNamesSubscribe: names,
+		})
+	}
+	for {
+		if _, err := stream.Recv(); err != nil {
+			wantStatus(t, err, codes.ResourceExhausted, "12000 resource names")
+			return
+		}
+	}
 }

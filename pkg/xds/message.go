@@ -116,15 +116,21 @@ func (s *stream) check(r *request) error {
 	return nil
 }
 
-// checkNames refuses a request of far more names than there are resources.
-func (s *stream) checkNames(r request, e *edition) error {
-	most := maxNames + 2*len(e.target.Snapshot().Resources(r.TypeURL))
-	if n := len(r.Names.All()); n > most {
+// checkNames refuses a request after which the proxy would ask for far more names
+// than there are resources.
+func (s *stream) checkNames(r request) error {
+	most := maxNames + 2*len(s.edition.target.Snapshot().Resources(r.TypeURL))
+	n := len(r.Names.All())
+	if s.delta && n > 0 {
+		n += s.machine.Names(r.TypeURL) // a delta request adds to those before
+	}
+	if n > most {
 		return s.server.refuse(refusedNames, codes.ResourceExhausted,
-			"%d resource names in one request: at most %d are looked up (%d, and twice as many as there are)", n, most, maxNames)
+			"%d resource names: at most %d are looked up (%d, and twice as many as there are)", n, most, maxNames)
 	}
 	return nil
 }
 
-// maxNames is how many names a request may hold beyond twice those that exist.
+// maxNames is how many names of a type a proxy may ask for beyond twice those that
+// exist.
 const maxNames = 10_000

@@ -49,7 +49,7 @@ type stream struct {
 	turn     *turn            // for the first config; nil: none is needed now
 	slow     <-chan time.Time // ends the turn; nil: it has not come
 
-	mu      sync.Mutex // guards the following: status looks at it
+	mu      sync.Mutex // guards the following, which only serve changes: status looks at it
 	proxy   Proxy      // without what the machine knows
 	machine *publish.Proxy
 	edition *edition
@@ -95,7 +95,7 @@ func (s *stream) receiveAll() {
 			err = s.deliver(m)
 		}
 		if err != nil {
-			s.failed <- err
+			s.failed <- s.unreadable(err)
 			return
 		}
 	}
@@ -134,7 +134,6 @@ func (s *stream) serve(ctx context.Context) error {
 		case r := <-s.requests:
 			err = s.request(r)
 		case err = <-s.failed:
-			err = s.unreadable(err)
 		case <-s.edition.replaced:
 			s.follow(group)
 		case err = <-s.sent:
@@ -147,6 +146,8 @@ func (s *stream) serve(ctx context.Context) error {
 			err = s.server.refuse(refusedStuck, codes.Unavailable, "the proxy has not read a response within %v", stuckAfter)
 		case <-s.server.stopped:
 			err = errStopped
+		case <-ctx.Done(): // also where an interceptor ends the stream
+			err = ctx.Err()
 		}
 		if err != nil {
 			return err
@@ -161,7 +162,9 @@ func (s *stream) begin(ctx context.Context) (*group, error) {
 	select {
 	case first = <-s.requests:
 	case err := <-s.failed:
-		return nil, s.unreadable(err)
+		return nil, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	case <-s.server.stopped:
 		return nil, errStopped
 	}
@@ -198,7 +201,7 @@ func (s *stream) request(r request) error {
 	if err := s.check(&r); err != nil {
 		return err
 	}
-	if err := s.checkNames(r, s.edition); err != nil {
+	if err := s.checkNames(r); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -106,9 +106,9 @@ func (p *Proxy) undo(s *subscription, f flight, name string, before entry) {
 	if s.typeURL == resourcev3.EndpointType {
 		p.starve(name, f.nonce)
 	}
-	for i := range s.flights { // sent later, so it has replaced it or will
+	for i := range s.flights { // a later one has replaced or removed it, or will
 		later := &s.flights[i]
-		if _, ok := later.sent[name]; ok {
+		if _, ok := later.before[name]; ok {
 			later.before[name] = before
 			return
 		}
@@ -168,7 +168,10 @@ func (p *Proxy) asksAlone(endpoints string) bool {
 			other.endpoints = ""
 		}
 	}
-	return alone
+	// What is replaced or removed on the way may be what asks.
+	return alone && !p.subs[resourcev3.ClusterType].anyHeld(func(e entry) bool {
+		return e.unknown || e.resource.Refers(resourcev3.EndpointType, endpoints)
+	})
 }
 
 // warmUntil makes warm what the CDS responses up to nonce carried.

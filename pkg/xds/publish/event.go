@@ -88,6 +88,14 @@ func (p *Proxy) Types() []TypeState {
 	return states
 }
 
+// Names returns how many names of a type the proxy asks for.
+func (p *Proxy) Names(typeURL string) int {
+	if s := p.subs[typeURL]; s != nil {
+		return len(s.names.All())
+	}
+	return 0
+}
+
 // Current reports whether the proxy has acknowledged all that it is to have, of
 // all types that it asks for. That old clusters are still to be removed does not count.
 func (p *Proxy) Current() bool {

@@ -25,7 +25,8 @@ func (b *bytesSource) Uint64() uint64 {
 	return uint64(n) << 56
 }
 
-// FuzzProxy lets bytes decide what happens in the simulation.
+// FuzzProxy lets bytes decide what happens in the simulation. Run it with
+// -fuzzminimizetime=1x: to make long stories shorter takes long.
 func FuzzProxy(f *testing.F) {
 	for seed := range uint64(8) {
 		random := rand.New(rand.NewPCG(seed, 0))

@@ -135,11 +135,13 @@ func (p *Proxy) Next(now time.Time) (Response, bool) {
 }
 
 // feed sends endpoints and secrets once more to a proxy that reconnected while a
-// cluster was warming. It asks for clusters only when that is warm, or if it was
-// on its first load, for listeners: its silence is all that tells.
+// cluster was warming, which may have lost them with the stream. Such a proxy asks
+// for clusters only when that one is warm: its silence is all that tells. (On its
+// first load it asks for them at once. Then it serves nothing yet, and waits for
+// what it lost until its own init_fetch_timeout.)
 func (p *Proxy) feed(now time.Time) {
-	loaded := p.subs[resourcev3.ClusterType] != nil && p.subs[resourcev3.ListenerType] != nil
-	if p.fed || p.options.Strict || !p.options.Aggregated || !p.resumed || loaded || p.subs[resourcev3.EndpointType] == nil {
+	silent := p.resumed && p.subs[resourcev3.ClusterType] == nil && p.subs[resourcev3.EndpointType] != nil
+	if p.fed || p.options.Strict || !p.options.Aggregated || !silent {
 		return
 	}
 	if p.due(p.since.Add(listen), now) {

@@ -19,8 +19,10 @@ type envoy struct {
 	library   *library
 	delta     bool
 	drainTime time.Duration
-	tolerant  bool // it takes bad content: the reason to reject it has gone
-	now       time.Time
+	// reconnected: it had clusters when it opened its stream.
+	reconnected bool
+	tolerant    bool // it takes bad content: the reason to reject it has gone
+	now         time.Time
 
 	clusters    map[string]*modelCluster
 	assignments map[string]cache.Resource
@@ -102,6 +104,7 @@ func latest(active, warming cache.Resource) cache.Resource {
 // connect opens a stream: all subscriptions come at once, but that for clusters
 // waits while one is warming.
 func (e *envoy) connect() {
+	e.reconnected = len(e.clusters) > 0
 	e.out, e.held, e.owesCDS = nil, nil, false
 	for _, s := range e.streams {
 		s.nonce, s.names, s.asked = "", nil, false
@@ -326,6 +329,9 @@ func (e *envoy) slow() []string {
 // hungry returns a load assignment that a cluster waits for, and the target has,
 // and the proxy would accept.
 func (e *envoy) hungry(target *cache.Snapshot) string {
+	if e.reconnected && !e.loaded {
+		return "" // it serves nothing yet
+	}
 	for name, c := range e.clusters {
 		_, wanted := target.Resource(resourcev3.ClusterType, name)
 		r, ok := target.Resource(resourcev3.EndpointType, e.library.read(c.warming).service)

@@ -67,12 +67,11 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	return r, true
 }
 
-// anyBlocked reports whether a route table that the proxy asks for has to wait for
-// clusters.
+// anyBlocked reports whether a route table that the proxy asks for has to wait.
 func (p *Proxy) anyBlocked(s *subscription) bool {
 	return p.options.Aggregated && slices.ContainsFunc(s.names.All(), func(name string) bool {
 		r, ok := p.target.resource(s.typeURL, name)
-		return ok && p.blockedByCluster(entry{}, r) != nil
+		return ok && p.blocked(s, entry{}, r) != nil
 	})
 }
 

@@ -170,7 +170,8 @@ func (p *Proxy) askDelta(s *subscription, r Request) {
 // answers: the request answers a response.
 func (p *Proxy) askSotW(s *subscription, nonce uint64, r Request, answers bool) {
 	if nonce != 0 && nonce != s.nonce {
-		return // stale: it was sent before our last response arrived, and is sent again
+		s.narrow(r.Names)
+		return
 	}
 	s.named = s.named || len(r.Names.All()) > 0 || r.Wildcard
 	wildcard := r.Wildcard || !s.named
@@ -197,6 +198,17 @@ func (p *Proxy) askSotW(s *subscription, nonce uint64, r Request, answers bool) 
 	p.ask(s, added)
 }
 
+// narrow works in a stale SotW request, one that was sent before our last response
+// arrived. It is not answered, for the proxy repeats it with the nonce of that. But
+// what it no longer asks for it has dropped, and will need if it asks again.
+func (s *subscription) narrow(names *Names) {
+	if s.wildcard {
+		return
+	}
+	s.names = s.names.minus(slices.DeleteFunc(slices.Clone(s.names.All()), names.Has))
+	s.drop()
+}
+
 // again answers a SotW request that repeats the one before without being the
 // answer to a response: a cluster warms again and needs its endpoints.
 func (p *Proxy) again(s *subscription) {
@@ -221,6 +233,9 @@ func (p *Proxy) ask(s *subscription, names []string) {
 		return // all that it asks for will be sent
 	}
 	for _, name := range names {
+		if name == "" {
+			continue
+		}
 		s.view.set(s.typeURL, name, s.onItsWay(name))
 		if _, ok := p.target.resource(s.typeURL, name); !ok {
 			s.missing = append(s.missing, name)
