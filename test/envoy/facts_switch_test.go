@@ -108,8 +108,8 @@ func TestFactSwitchOverARestart(t *testing.T) {
 }
 
 // Connections that live on an old filter chain outlive the stream as well: what
-// they use stays. Delta tells what the proxy holds, so that even a control plane
-// that has just started leaves it alone; SotW needs one that has seen the switch.
+// they use stays. A control plane that has just started cannot know what an old
+// chain named itself; in delta it learns which route tables still are in use.
 func TestFactConnectionsDrainOverAReconnect(t *testing.T) {
 	t.Parallel()
 	for _, transport := range transports {
@@ -123,7 +123,7 @@ func TestFactConnectionsDrainOverAReconnect(t *testing.T) {
 				},
 			} {
 				for _, restart := range []bool{false, true} {
-					if restart && transport == "sotw" {
+					if restart && (transport == "sotw" || kind != "route table") {
 						continue
 					}
 					t.Run(fmt.Sprintf("%s, restart %v", kind, restart), func(t *testing.T) {
