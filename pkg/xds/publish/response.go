@@ -41,7 +41,7 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	}
 	s.fresh = false
 	s.view = view{base: p.target.snapshot}
-	if s.typeURL == resourcev3.RouteType && !s.unknown && !s.wildcard && p.anyBlocked(s) {
+	if s.typeURL == resourcev3.RouteType && !s.unknown && !s.wildcard && !p.firstLoad() && p.anyBlocked(s) {
 		p.ask(s, s.names.All())
 		return p.next(s, now)
 	}
@@ -65,6 +65,12 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	p.noteFirst(s)
 	s.spoken = now
 	return r, true
+}
+
+// firstLoad reports whether the proxy came with nothing and has not acknowledged
+// its first clusters. It serves nothing, so there is no order to keep.
+func (p *Proxy) firstLoad() bool {
+	return !p.resumed && (p.allCold != 0 || p.subs[resourcev3.ClusterType] == nil)
 }
 
 // anyBlocked reports whether a route table that the proxy asks for has to wait.
