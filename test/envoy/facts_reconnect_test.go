@@ -43,14 +43,19 @@ func TestFactIdleEnvoyComesBackAtOnce(t *testing.T) {
 			envoy := startEnvoy(t, defaultBackOff(t, o.address, transport), "all")
 			eventually(t, "traffic through Envoy", envoy.serves)
 			before := envoy.updates()
+			var gaps []time.Duration
 			for n := range 10 {
 				closed := time.Now()
 				o.interrupt()()
 				first := o.await(t, 0, "a request on the next stream", func(m message) bool { return !m.response && m.stream == n+2 })
-				if gap := first.at.Sub(closed); gap > time.Second {
-					t.Errorf("close %d: the next stream came after %v", n+1, gap)
-				}
+				gaps = append(gaps, first.at.Sub(closed))
 				o.await(t, 0, "the empty response", func(m message) bool { return m.response && m.stream == n+2 })
+			}
+			t.Logf("%s: the next stream came after %v", transport, gaps)
+			slices.Sort(gaps)
+			// Without the empty response the gaps grow to 29 s. One may be the machine's.
+			if gaps[8] > time.Second || gaps[9] > 3*time.Second {
+				t.Errorf("the next stream came after up to %v", gaps[9])
 			}
 			o.wantRequestsFirst(t)
 			if sent := o.since(0, func(m message) bool { return m.stream > 1 && m.response && len(m.names)+len(m.removed) > 0 }); len(sent) > 0 {
