@@ -2,6 +2,7 @@ package xds_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -194,13 +195,14 @@ func refuses(t *testing.T, input badInput, plain bool) {
 		proxies := r.server.Proxies()
 		return len(proxies) == 1 && proxies[0].NodeID == "good"
 	})
-	refused := counters(t, r.server, "xdsready_requests_refused_total")
-	for reason, n := range refused {
-		if n == 0 {
-			delete(refused, reason)
-		}
+	refused := func() map[string]float64 {
+		counted := counters(t, r.server, "xdsready_requests_refused_total")
+		maps.DeleteFunc(counted, func(_ string, n float64) bool { return n == 0 })
+		return counted
 	}
-	if diff := cmp.Diff(map[string]float64{input.reason: 1}, refused); diff != "" {
+	// grpc tells the proxy before it tells the server.
+	eventually(t, "counting it", func() bool { return len(refused()) > 0 })
+	if diff := cmp.Diff(map[string]float64{input.reason: 1}, refused()); diff != "" {
 		t.Errorf("xdsready_requests_refused_total (-want +got):\n%s", diff)
 	}
 
