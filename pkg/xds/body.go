@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
@@ -94,25 +95,31 @@ func (e *edition) runs(r publish.Response, form cache.Form) (pieces [][]byte) {
 	return pieces
 }
 
-// response is a response to send.
-type response interface {
-	proto.Message
-	GetTypeUrl() string
-	GetNonce() string
-}
-
-// inPieces is a response whose resources are pieces of memory that others share.
-// Only our codec can send it: to grpc's own, and to who looks at it on the way, it
-// is a response without resources.
-type inPieces struct {
-	response
-	pieces [][]byte
-}
+// Responses whose resources are pieces of memory that others share. Only our codec
+// can send them: to grpc's own, and to who looks at one on the way, it is a response
+// without resources.
+type (
+	sotwInPieces struct {
+		*discovery.DiscoveryResponse
+		pieces [][]byte
+	}
+	deltaInPieces struct {
+		*discovery.DeltaDiscoveryResponse
+		pieces [][]byte
+	}
+)
 
 // Joined returns the response in the form that grpc's codec can send too.
-func (r inPieces) Joined() proto.Message {
-	m := proto.Clone(r.response)
-	m.ProtoReflect().SetUnknown(join(r.pieces))
+func (r sotwInPieces) Joined() proto.Message { return joined(r.DiscoveryResponse, r.pieces) }
+
+// Joined returns the response in the form that grpc's codec can send too.
+func (r deltaInPieces) Joined() proto.Message { return joined(r.DeltaDiscoveryResponse, r.pieces) }
+
+// joined returns head with the resources, which it gets as fields that its Go type
+// need not know: proto.Marshal copies these as they are.
+func joined(head proto.Message, pieces [][]byte) proto.Message {
+	m := proto.Clone(head)
+	m.ProtoReflect().SetUnknown(join(pieces))
 	return m
 }
 
@@ -124,14 +131,14 @@ func join(pieces [][]byte) []byte {
 	return slices.Concat(pieces...)
 }
 
-// encode returns the wire form.
-func (r inPieces) encode() (mem.BufferSlice, error) {
-	head, err := proto.Marshal(r.response)
+// encode returns the wire form of head with the resources.
+func encode(head proto.Message, pieces [][]byte) (mem.BufferSlice, error) {
+	first, err := proto.Marshal(head)
 	if err != nil {
 		return nil, err
 	}
-	encoded := mem.BufferSlice{mem.SliceBuffer(head)}
-	for _, piece := range r.pieces {
+	encoded := mem.BufferSlice{mem.SliceBuffer(first)}
+	for _, piece := range pieces {
 		encoded = append(encoded, mem.SliceBuffer(piece))
 	}
 	return encoded, nil

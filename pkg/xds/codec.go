@@ -43,8 +43,11 @@ type codec struct {
 
 // Marshal implements encoding.CodecV2.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
-	if r, ok := v.(inPieces); ok {
-		return r.encode()
+	switch r := v.(type) {
+	case sotwInPieces:
+		return encode(r.DiscoveryResponse, r.pieces)
+	case deltaInPieces:
+		return encode(r.DeltaDiscoveryResponse, r.pieces)
 	}
 	return c.CodecV2.Marshal(v)
 }

@@ -26,11 +26,11 @@ func TestCodecMarshalsAsGRPC(t *testing.T) {
 	resources := []*anypb.Any{{TypeUrl: "type", Value: []byte("x")}}
 	for name, test := range map[string]struct{ sent, want proto.Message }{
 		"SotW in pieces": {
-			inPieces{&discovery.DiscoveryResponse{VersionInfo: "v", TypeUrl: "type", Nonce: "n"}, pieces},
+			sotwInPieces{&discovery.DiscoveryResponse{VersionInfo: "v", TypeUrl: "type", Nonce: "n"}, pieces},
 			withUnknown(&discovery.DiscoveryResponse{VersionInfo: "v", TypeUrl: "type", Nonce: "n"}, slices.Concat(pieces...)),
 		},
 		"delta in pieces": {
-			inPieces{&discovery.DeltaDiscoveryResponse{Nonce: "n", RemovedResources: []string{"a", "b"}}, nil},
+			deltaInPieces{&discovery.DeltaDiscoveryResponse{Nonce: "n", RemovedResources: []string{"a", "b"}}, nil},
 			&discovery.DeltaDiscoveryResponse{Nonce: "n", RemovedResources: []string{"a", "b"}},
 		},
 		"SotW of somebody":   {sent: &discovery.DiscoveryResponse{TypeUrl: "type", Nonce: "n", Resources: resources}},
@@ -81,7 +81,7 @@ func parsed(t *testing.T, like proto.Message, wire mem.BufferSlice) proto.Messag
 // Resources that are encoded already go to the connection as they are.
 func TestCodecDoesNotCopyResources(t *testing.T) {
 	piece := encodedCluster(t, 1)
-	got, err := newCodec().Marshal(inPieces{&discovery.DiscoveryResponse{Nonce: "n"}, [][]byte{piece}})
+	got, err := newCodec().Marshal(sotwInPieces{&discovery.DiscoveryResponse{Nonce: "n"}, [][]byte{piece}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +163,31 @@ func TestCodecRefusesWhatGRPCRefuses(t *testing.T) {
 			grpcs := encoding.GetCodecV2("proto").Unmarshal(buffers, &discovery.DiscoveryRequest{})
 			if ours == nil || grpcs == nil {
 				t.Errorf("ours says %v, grpc's %v", ours, grpcs)
+			}
+		})
+	}
+}
+
+// Who looks at a response on the way, as package admission does, sees its head and
+// which variant it is.
+func TestResponsesInPiecesShowTheirHead(t *testing.T) {
+	for name, test := range map[string]struct {
+		m     any
+		delta bool
+	}{
+		"SotW":  {sotwInPieces{&discovery.DiscoveryResponse{TypeUrl: "type", Nonce: "n"}, nil}, false},
+		"delta": {deltaInPieces{&discovery.DeltaDiscoveryResponse{TypeUrl: "type", Nonce: "n"}, nil}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			head, ok := test.m.(interface {
+				GetTypeUrl() string
+				GetNonce() string
+			})
+			if !ok || head.GetTypeUrl() != "type" || head.GetNonce() != "n" {
+				t.Errorf("%T does not show type and nonce", test.m)
+			}
+			if _, delta := test.m.(interface{ GetSystemVersionInfo() string }); delta != test.delta {
+				t.Errorf("%T looks like delta: %v, want %v", test.m, delta, test.delta)
 			}
 		})
 	}

@@ -76,28 +76,31 @@ func (s *stream) unreadable(err error) error {
 	return err
 }
 
-// message returns a response as it is sent, and the size of its resources. These
-// are encoded already. For grpc's own codec they go into the message as fields that
-// its Go type need not know, which it copies as they are.
-func (s *stream) message(r publish.Response, e *edition) (m response, size int) {
+// message returns a response as it is sent, and the size of its resources, which
+// are encoded already.
+func (s *stream) message(r publish.Response, e *edition) (m proto.Message, size int) {
 	form := cache.SotW
 	if s.delta {
 		form = cache.Delta
-		m = &discovery.DeltaDiscoveryResponse{
-			SystemVersionInfo: r.Version, TypeUrl: r.TypeURL, Nonce: r.Nonce, RemovedResources: r.Removed,
-		}
-	} else {
-		m = &discovery.DiscoveryResponse{VersionInfo: r.Version, TypeUrl: r.TypeURL, Nonce: r.Nonce}
 	}
 	pieces := e.pieces(r, form)
 	for _, piece := range pieces {
 		size += len(piece)
 	}
-	if s.inPieces {
-		return inPieces{m, pieces}, size
+	if s.delta {
+		head := &discovery.DeltaDiscoveryResponse{
+			SystemVersionInfo: r.Version, TypeUrl: r.TypeURL, Nonce: r.Nonce, RemovedResources: r.Removed,
+		}
+		if s.inPieces {
+			return deltaInPieces{head, pieces}, size
+		}
+		return joined(head, pieces), size
 	}
-	m.ProtoReflect().SetUnknown(join(pieces))
-	return m, size
+	head := &discovery.DiscoveryResponse{VersionInfo: r.Version, TypeUrl: r.TypeURL, Nonce: r.Nonce}
+	if s.inPieces {
+		return sotwInPieces{head, pieces}, size
+	}
+	return joined(head, pieces), size
 }
 
 // check returns the status of a request that breaks the protocol, before the
