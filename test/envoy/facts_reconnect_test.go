@@ -52,10 +52,8 @@ func TestFactIdleEnvoyComesBackAtOnce(t *testing.T) {
 				o.await(t, 0, "the empty response", func(m message) bool { return m.response && m.stream == n+2 })
 			}
 			t.Logf("%s: the next stream came after %v", transport, gaps)
-			slices.Sort(gaps)
-			// Without the empty response the gaps grow to 29 s. One may be the machine's.
-			if gaps[8] > time.Second || gaps[9] > 3*time.Second {
-				t.Errorf("the next stream came after up to %v", gaps[9])
+			if longest := slices.Max(gaps); longest > time.Second {
+				t.Errorf("the next stream came after up to %v", longest)
 			}
 			o.wantRequestsFirst(t)
 			if sent := o.since(0, func(m message) bool { return m.stream > 1 && m.response && len(m.names)+len(m.removed) > 0 }); len(sent) > 0 {

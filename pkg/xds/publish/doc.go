@@ -46,7 +46,8 @@
 //     one does not use already, is known warm. A listener needs the clusters of
 //     the route tables that it names.
 //   - One that replaces nothing: at once, except for a listener, which would
-//     take traffic before its clusters can.
+//     take traffic before its clusters can, and a route table that is asked for
+//     after the first load, for which a listener may wait that replaces another.
 //   - An HTTP filter that is added together with config for single routes: the
 //     listener first. One that is removed: the route table first.
 //   - The removal of a cluster: when its use has ended for sure; see remove.go.

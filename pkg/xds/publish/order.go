@@ -195,9 +195,17 @@ func (p *Proxy) blockedByListener(r cache.Resource) *block {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(listeners.unsettled())) {
-		if p.goesBefore(listeners, name, r) {
-			return &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
+		if !p.goesBefore(listeners, name, r) {
+			continue
 		}
+		b := &block{waiter: r.Name(), on: name, cause: OtherSide, wait: switchAfter}
+		if h := listeners.holds[name]; h != nil { // not before the listener's own wait ends
+			b.since = h.since
+			if h.block.since.After(h.since) {
+				b.since = h.block.since
+			}
+		}
+		return b
 	}
 	return nil
 }
