@@ -19,7 +19,6 @@ const (
 // edition is a snapshot of a group as its streams get it. It never changes.
 type edition struct {
 	target   *publish.Target
-	since    time.Time
 	replaced chan struct{} // closed when the group has a newer one
 	bodies   [2]sync.Map   // type URL → func() *body, by form
 }
@@ -55,7 +54,7 @@ func (g *group) refreshLocked(snapshot *cache.Snapshot, now time.Time) bool {
 	for i, old := range g.past {
 		past[i] = old.snapshot
 	}
-	g.current.Store(&edition{target: publish.NewTarget(snapshot, past), since: now, replaced: make(chan struct{})})
+	g.current.Store(&edition{target: publish.NewTarget(snapshot, past), replaced: make(chan struct{})})
 	if last != nil {
 		close(last.replaced)
 	}
