@@ -14,6 +14,11 @@ override ENVOY := $(abspath $(or $(ENVOY),bin/envoy))
 export ENVOY
 # SKIP_ENVOY=1 skips the tests that need a real Envoy; each prints that it did.
 export SKIP_ENVOY
+# Where the tests find Prometheus and, beside it, promtool. Others: make test PROMETHEUS=/path/to/prometheus
+override PROMETHEUS := $(abspath $(or $(PROMETHEUS),bin/prometheus))
+export PROMETHEUS
+# SKIP_PROMETHEUS=1 skips the tests that need them; they print that they did.
+export SKIP_PROMETHEUS
 # SKIP_CLIENTS=1 skips the tests with other xDS clients; they print that they did.
 export SKIP_CLIENTS
 
@@ -50,7 +55,7 @@ help: ## Show this list
 	awk -v bold="$$bold" -v cyan="$$cyan" -v off="$$off" -F ':.*## ' \
 	  '/^##@ / {printf "\n%s%s%s\n", bold, substr($$0, 5), off} \
 	   /^[a-z-]+:.*## / {printf "  %s%-10s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
-	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none; SKIP_CLIENTS=1 no xDS client of gRPC.\n'
+	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none; SKIP_CLIENTS=1 no xDS client of gRPC, SKIP_PROMETHEUS=1 no Prometheus.\n'
 
 .PHONY: build
 build: go ## Compile all modules, and the command into bin/xdsready
@@ -69,11 +74,11 @@ clean: ## Remove bin/, with everything built and fetched
 ##@ Check
 
 .PHONY: test
-test: go envoy clients ## Run the tests with the race detector, those with a real Envoy included
+test: go envoy prometheus clients ## Run the tests with the race detector, those with a real Envoy included
 ifeq ($(RACE),)
 	@echo 'WARNING: no C compiler found, so the tests run WITHOUT the race detector'
 endif
-	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE "/test/($(ADOPTERS))$$"))
+	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE "/test/($(ADOPTERS)|cluster)$$"))
 	GOWORK=off go test $(RACE) ./...
 
 # How many swaps in each series of test/envoy's swap tests; `make test` does ten.
@@ -91,6 +96,26 @@ ADOPTERS := adopters|consumer
 adopters: go ## Build Contour with our patch, and a program at Kubernetes 0.34, and test both
 	cd test && go test -v -timeout 30m $(patsubst %,./%,$(subst |, ,$(ADOPTERS)))
 
+.PHONY: dashboards
+dashboards: go envoy prometheus ## Run every query of the dashboard and the alerts against a real Prometheus
+	cd test && go test -count=1 -v ./dashboards
+
+# KUBECONFIG and IMAGE_LOAD name a cluster of your own, and a command that loads
+# an image of the local engine into it: docs/kubernetes-tests.md. Without them it
+# is our own, which stays up if it was up before.
+export IMAGE_LOAD
+
+.PHONY: e2e
+e2e: go envoy ## Test on a real Kubernetes: one that hack/cluster brings up (as root, on Debian), or your own
+ifeq ($(and $(KUBECONFIG),$(IMAGE_LOAD)),)
+	@hack/cluster status >/dev/null 2>&1 || trap 'hack/cluster down' EXIT; \
+	hack/cluster up; \
+	export KUBECONFIG=$$(hack/cluster kubeconfig) PATH=$$(hack/cluster binaries):$$PATH; \
+	cd test && E2E=1 IMAGE_LOAD= go test -v -timeout 30m $(if $(RUN),-run '$(RUN)') ./cluster
+else
+	cd test && E2E=1 go test -v -timeout 30m $(if $(RUN),-run '$(RUN)') ./cluster
+endif
+
 .PHONY: lint
 lint: vet $(GOLANGCI_LINT) ## Run make vet, then golangci-lint
 	$(call in_modules,$(GOLANGCI_LINT) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...)
@@ -104,7 +129,7 @@ fuzz: go ## Run each fuzz target (FUZZTIME=30s each)
 	@hack/fuzz.sh
 
 .PHONY: cover
-cover: go envoy clients ## Print the test coverage of each module (profiles in bin/cover)
+cover: go envoy prometheus clients ## Print the test coverage of each module (profiles in bin/cover)
 	@hack/cover.sh $(MODULES)
 
 .PHONY: bench
@@ -130,6 +155,14 @@ ifeq ($(SKIP_ENVOY),1)
 	@echo 'SKIP_ENVOY=1: what needs a real Envoy is left out'
 else
 	@hack/envoy.sh
+endif
+
+.PHONY: prometheus
+prometheus: ## Fetch Prometheus and promtool into bin/ (hack/prometheus.sh)
+ifeq ($(SKIP_PROMETHEUS),1)
+	@echo 'SKIP_PROMETHEUS=1: what needs a real Prometheus is left out'
+else
+	@hack/prometheus.sh
 endif
 
 .PHONY: clients

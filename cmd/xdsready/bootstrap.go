@@ -11,7 +11,11 @@ const bootstrapExamples = `  # An Envoy beside "xdsready serve" on this machine
 
   # Two replicas, mTLS, and certificates that are renewed while Envoy runs
   xdsready bootstrap --xds-address xds-0.example.org:18000 --xds-address xds-1.example.org:18000 \
-    --tls-ca ca.crt --tls-cert tls.crt --tls-key tls.key --sds-dir /etc/envoy > /etc/envoy/bootstrap.yaml`
+    --tls-ca ca.crt --tls-cert tls.crt --tls-key tls.key --sds-dir /etc/envoy > /etc/envoy/bootstrap.yaml
+
+  # In a Kubernetes pod: a ServiceAccount token says which proxy it is, and the kubelet can ask /ready
+  xdsready bootstrap --xds-address xdsready.xdsready-system.svc:18000 --tls-ca ca.crt \
+    --token-file /var/run/secrets/xdsready/token --sds-dir /etc/envoy --ready-address 0.0.0.0:19000`
 
 func newBootstrapCommand() *cobra.Command {
 	var o bootstrap.Options
@@ -41,13 +45,15 @@ Exit codes: 0, or 2 when a flag or a directory cannot be used.`,
 	flags.StringSliceVar(&o.XDSAddresses, "xds-address", []string{"127.0.0.1:18000"}, "host:port of the control plane; repeat for more replicas")
 	flags.StringVar(&transport, "transport", string(bootstrap.Delta), "delta or sotw (state of the world)")
 	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:9901", "ip:port of Envoy's admin server; empty: none")
+	flags.StringVar(&o.ReadyAddress, "ready-address", "", "ip:port where probes and Prometheus reach /ready and /stats/prometheus of the admin server, and nothing else; empty: none")
 	flags.StringVar(&o.NodeID, "node-id", "", "id of the proxy; empty: Envoy's --service-node")
 	flags.StringVar(&o.NodeCluster, "node-cluster", "", "cluster of the proxy; empty: Envoy's --service-cluster")
 	flags.StringVar(&o.TLS.CAFile, "tls-ca", "", "CA file of the control plane's certificate (PEM): TLS; this and the next two as Envoy sees them")
 	flags.StringVar(&o.TLS.CertFile, "tls-cert", "", "certificate file of the proxy (PEM): mTLS")
 	flags.StringVar(&o.TLS.KeyFile, "tls-key", "", "key file of the proxy (PEM)")
+	flags.StringVar(&o.TLS.TokenFile, "token-file", "", "file of a token that the proxy sends with each stream, as \"authorization: Bearer …\"; followed, so it needs --sds-dir")
 	flags.StringVar(&o.TLS.ServerName, "tls-server-name", "", "DNS name, IP address or URI (spiffe://…) in the control plane's certificate; empty: the hosts of --xds-address")
-	flags.StringVar(&o.TLS.SDSDir, "sds-dir", "", "directory to write the files by which Envoy follows renewed certificates; empty: it reads them once")
+	flags.StringVar(&o.TLS.SDSDir, "sds-dir", "", "directory to write the files by which Envoy follows renewed certificates and tokens; empty: it reads certificates once")
 	flags.StringVar(&output, "output", "yaml", "yaml, or json, which has no room for the reasons")
 	must(cmd.MarkFlagDirname("sds-dir"))
 	// Of Envoy: "serve" has flags of these names for itself.

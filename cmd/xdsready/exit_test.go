@@ -33,7 +33,7 @@ func TestExitCodes(t *testing.T) {
 		{"an unknown flag", []string{"serve", "--sauce=x"}, nil, exitUsage, "xdsready: unknown flag: --sauce\nSee 'xdsready serve --help'\n"},
 		{"a flag that does not parse", []string{"serve", "--hold-timeout=soon"}, nil, exitUsage, `xdsready: invalid argument "soon" for "--hold-timeout" flag`},
 		{"a variable that does not parse", []string{"serve"}, []string{"XDSREADY_MAX_HELD=many"}, exitUsage, `xdsready: XDSREADY_MAX_HELD: invalid argument "many"`},
-		{"a flag that cannot be used", []string{"serve"}, nil, exitUsage, "xdsready: --source is required: use dir:PATH\n"},
+		{"a flag that cannot be used", []string{"serve"}, nil, exitUsage, "xdsready: --source is required: use dir:PATH or kubernetes\n"},
 		{"a variable that cannot be used", []string{"serve"}, []string{"XDSREADY_SOURCE=dir:/nonexistent"}, exitUsage, "xdsready: --source: /nonexistent: no such file or directory; name a directory that can be read\n"},
 	}
 	for _, tt := range tests {

@@ -5,12 +5,16 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/go-logr/logr"
 	istiolog "istio.io/istio/pkg/log"
+	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// newLogger returns the program's logger and makes those of krt and grpc, which
-// log by globals of their own, say only what an operator can use, in a format
-// that fits.
+// newLogger returns the program's logger and makes those of krt, grpc, client-go
+// and controller-runtime, which log by globals of their own, say only what an
+// operator can use, in a format that fits. What client-go says of lists and
+// watches that fail, the source says itself, once for each change.
 func newLogger(w io.Writer, format string, debug bool) (*slog.Logger, error) {
 	options, level := &slog.HandlerOptions{}, istiolog.WarnLevel
 	if debug {
@@ -36,5 +40,12 @@ func newLogger(w io.Writer, format string, debug bool) (*slog.Logger, error) {
 	if err := istiolog.Configure(others); err != nil {
 		return nil, fmt.Errorf("configuring the logs of krt and grpc: %w", err)
 	}
-	return slog.New(handler), nil
+	logger := slog.New(handler)
+	kubernetes := slog.New(slog.DiscardHandler)
+	if debug {
+		kubernetes = logger
+	}
+	klog.SetSlogLogger(kubernetes)
+	ctrllog.SetLogger(logr.FromSlogHandler(kubernetes.Handler()))
+	return logger, nil
 }

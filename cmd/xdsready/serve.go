@@ -2,11 +2,13 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/controlplane"
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/kubernetes"
 )
 
 const serveExamples = `  # A directory of Envoy resources, for Envoys on this machine
@@ -18,6 +20,10 @@ const serveExamples = `  # A directory of Envoy resources, for Envoys on this ma
     --xds-address :18000 --http-address :8080 \
     --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt \
     --group-san 'edge=spiffe://example.org/ns/*/sa/edge'
+
+  # The Gateways of a Kubernetes cluster, for a pod; proxies prove theirs by a token
+  xdsready serve --source kubernetes --xds-address :18000 --http-address :8080 \
+    --tls-cert tls.crt --tls-key tls.key --token-audience xdsready
 
   # Hold Envoys instead of refusing them (a single replica, a fleet start)
   xdsready serve --source dir:/etc/xdsready --admission hold`
@@ -54,7 +60,12 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Source, "source", "", "where the config comes from: dir:PATH (required)")
+	flags.StringVar(&o.Source, "source", "", "where the config comes from: dir:PATH or kubernetes (required)")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; default: the pod's ServiceAccount, outside a pod what kubectl uses")
+	flags.StringVar(&o.ControllerName, "controller-name", kubernetes.DefaultController, "spec.controllerName of the GatewayClasses that are ours")
+	flags.StringSliceVar(&o.OptionalCRDs, "optional-crds", nil, "resources that count as known empty while their CRD is not installed, of "+strings.Join(kubernetes.CRDs, ", "))
+	flags.StringVar(&o.ElectionNamespace, "leader-election-namespace", "", "namespace of the Lease that chooses the replica which writes status; default: the pod's; outside a pod there is no election")
+	flags.DurationVar(&o.UnreadyWhenStale, "unready-when-stale", 0, "turn /readyz red when a resource could not be read for that long; 0: never, since all replicas would be red at once")
 	flags.StringVar(&o.XDSAddress, "xds-address", "127.0.0.1:18000", "address of the xDS server")
 	flags.StringVar(&o.HTTPAddress, "http-address", "127.0.0.1:8080", "address of /readyz, /livez, /startupz, /metrics and the status page")
 	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "loopback address of CSDS (the state of each proxy), gRPC reflection and health; empty: none")
@@ -70,10 +81,12 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 	flags.StringVar(&o.TLSCert, "tls-cert", "", "certificate file of the xDS server (PEM), read again when it changes")
 	flags.StringVar(&o.TLSKey, "tls-key", "", "key file of the xDS server (PEM)")
 	flags.StringVar(&o.TLSClientCA, "tls-client-ca", "", "CA file that proxies' certificates must be signed by (PEM): mTLS")
-	flags.StringArrayVar(&o.GroupSANs, "group-san", nil, "GROUP=PATTERN: a proxy takes the group only with a certificate whose URI or DNS SAN matches; repeat for more")
+	flags.StringArrayVar(&o.GroupSANs, "group-san", nil, "GROUP=PATTERN: a proxy takes the group only with a certificate whose URI or DNS SAN matches; repeat for more; GROUP may be * for all Gateways, with {namespace} and {name} in PATTERN")
+	flags.StringVar(&o.TokenAudience, "token-audience", "", "audience of the ServiceAccount token by which a proxy proves its Gateway: that of the Gateway's namespace and name")
 	flags.BoolVar(&o.InsecureAnyNode, "insecure-any-node", false, "without mTLS, serve any node on an address that is not loopback")
 	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof/ on the HTTP address and log more")
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
+	addTestFlags(flags, &o)
 	must(cmd.MarkFlagDirname("source"))
 	for flag, values := range map[string][]string{
 		"admission": {"refuse", "hold"}, "node-group": {"all", "cluster", "id"}, "log-format": {"text", "json"},

@@ -264,6 +264,17 @@ func (r *Registry) reportLocked(c *check, round int, to State, message string) {
 	r.changedLocked()
 }
 
+// note changes what is shown of a check, and nothing else.
+func (r *Registry) note(c *check, text string) {
+	text = oneLine(text)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.message != text {
+		c.message = text
+		r.changedLocked()
+	}
+}
+
 // advanceLocked completes the tiers that are, gives the next one its turn, and
 // opens the gate after the last.
 func (r *Registry) advanceLocked() {

@@ -191,6 +191,19 @@ func (t *Tier) Fail(name string, err error) {
 	}
 }
 
+// Note makes text the message of a check, shown by /readyz?verbose, and changes
+// nothing else: what a pending check is doing, or what is wrong with the source
+// of one that has settled. An empty text takes it back. It does nothing for a
+// check that does not exist.
+func (t *Tier) Note(name, text string) {
+	if t == nil {
+		return
+	}
+	if c := t.find(name); c != nil {
+		t.registry.note(c, text)
+	}
+}
+
 // add registers c, or records it as late.
 func (t *Tier) add(c *check, options []CheckOption) *Tier {
 	if t == nil {

@@ -94,7 +94,7 @@ func (s *stream) identify(message any) error {
 	}
 	node, present := nodeOf(message)
 	switch {
-	case s.named && present && node != s.node:
+	case s.named && present && !s.node.same(node):
 		return a.deny(node, errOtherNode)
 	case s.named:
 		return nil

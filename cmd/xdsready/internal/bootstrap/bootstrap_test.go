@@ -25,6 +25,8 @@ func variants() map[string]Options {
 		"names": {XDSAddresses: []string{"xds.example.org:18000", "[fd00::1]:18000"}, AdminAddress: "[::1]:0",
 			Transport: SotW, NodeID: "true", NodeCluster: "edge", TLS: mtls},
 		"followed": {XDSAddresses: []string{"10.0.0.1:443", "10.0.0.2:443"}, TLS: followed},
+		"token": {XDSAddresses: []string{"10.0.0.1:443"}, AdminAddress: "127.0.0.1:9901", ReadyAddress: "0.0.0.0:19000",
+			TLS: TLS{CAFile: "ca.crt", TokenFile: "token", SDSDir: "sds"}},
 	}
 }
 
@@ -130,6 +132,11 @@ func TestErrors(t *testing.T) {
 		{"a pair without a CA", func(o *Options) { o.TLS = TLS{CertFile: "a", KeyFile: "a"} }, "--tls-cert needs --tls-ca"},
 		{"a server name without a CA", func(o *Options) { o.TLS.ServerName = "a" }, "--tls-server-name needs --tls-ca"},
 		{"an SDS directory without a CA", func(o *Options) { o.TLS.SDSDir = "a" }, "--sds-dir needs --tls-ca"},
+		{"a token without a CA", func(o *Options) { o.TLS = TLS{TokenFile: "a", SDSDir: "a"} }, "--token-file needs --tls-ca"},
+		{"a token that is not followed", func(o *Options) { o.TLS = TLS{CAFile: "a", TokenFile: "a"} }, "--token-file needs --sds-dir"},
+		{"a name for probes", func(o *Options) { o.ReadyAddress = "localhost:1" }, "--ready-address: \"localhost:1\" is not an IP address"},
+		{"probes without an admin server", func(o *Options) { o.ReadyAddress, o.AdminAddress = "0.0.0.0:1", "" }, "--ready-address needs an --admin-address"},
+		{"probes with an unknown admin port", func(o *Options) { o.ReadyAddress, o.AdminAddress = "0.0.0.0:1", "127.0.0.1:0" }, "--ready-address needs an --admin-address"},
 		{"a directory that is not there", func(o *Options) { o.TLS = TLS{CAFile: "a", SDSDir: "/no/such"} }, "--sds-dir: open /no/such"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -40,6 +41,14 @@ func New(o Options) (*bootstrapv3.Bootstrap, error) {
 		return nil, err
 	}
 	b.StaticResources = &bootstrapv3.Bootstrap_StaticResources{Clusters: []*clusterv3.Cluster{cluster}}
+	listener, admin, err := newReady(o)
+	if err != nil {
+		return nil, err
+	}
+	if listener != nil {
+		b.StaticResources.Listeners = []*listenerv3.Listener{listener}
+		b.StaticResources.Clusters = append(b.StaticResources.Clusters, admin)
+	}
 	if err := b.ValidateAll(); err != nil {
 		return nil, fmt.Errorf("the bootstrap breaks Envoy's rules: %w", err)
 	}
@@ -97,43 +106,54 @@ func newCluster(o Options) (*clusterv3.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clusterv3.Cluster{
-		Name:                 clusterName,
-		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		ConnectTimeout:       durationpb.New(2 * time.Second),
-		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: clusterName, Endpoints: []*endpointv3.LocalityLbEndpoints{{}}},
-	}
-	for _, a := range endpoints {
-		locality := c.LoadAssignment.Endpoints[0]
-		locality.LbEndpoints = append(locality.LbEndpoints, &endpointv3.LbEndpoint{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a.proto()}},
-		})
-	}
+	c := newStaticCluster(clusterName, endpoints...)
+	c.ConnectTimeout = durationpb.New(2 * time.Second)
 	if !allIPs(endpoints) {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.DnsLookupFamily = clusterv3.Cluster_ALL
 	}
-	options, err := newHTTPOptions()
+	if err := o.TLS.check(); err != nil {
+		return nil, err
+	}
+	options, err := newHTTPOptions(o.TLS)
 	if err != nil {
 		return nil, err
 	}
 	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{httpOptions: options}
-	if err := o.TLS.check(); err != nil {
-		return nil, err
-	}
 	if o.TLS.CAFile != "" {
 		c.TransportSocket, err = newTransportSocket(o.TLS, endpoints)
 	}
 	return c, err
 }
 
+// newStaticCluster returns a cluster of these endpoints.
+func newStaticCluster(name string, endpoints ...address) *clusterv3.Cluster {
+	locality := &endpointv3.LocalityLbEndpoints{}
+	for _, a := range endpoints {
+		locality.LbEndpoints = append(locality.LbEndpoints, &endpointv3.LbEndpoint{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a.proto()}},
+		})
+	}
+	return &clusterv3.Cluster{
+		Name:                 name,
+		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{locality}},
+	}
+}
+
 func allIPs(endpoints []address) bool {
 	return !slices.ContainsFunc(endpoints, func(a address) bool { return !a.isIP() })
 }
 
-// newHTTPOptions asks for HTTP/2, which gRPC needs, with keepalive.
-func newHTTPOptions() (*anypb.Any, error) {
+// newHTTPOptions asks for HTTP/2, which gRPC needs, with keepalive, and for the
+// token, if there is one.
+func newHTTPOptions(t TLS) (*anypb.Any, error) {
+	filters, err := t.newFilters()
+	if err != nil {
+		return nil, err
+	}
 	return packed(&httpv3.HttpProtocolOptions{
+		HttpFilters: filters,
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
 				ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{

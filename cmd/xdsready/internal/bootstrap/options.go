@@ -27,6 +27,7 @@ const (
 type Options struct {
 	XDSAddresses []string  // required: host:port of each replica or of a balancer
 	AdminAddress string    // ip:port, the port may be 0; empty: Envoy gets no admin server
+	ReadyAddress string    // ip:port of a listener for probes, which needs the admin server; empty: none
 	Transport    Transport // empty: Delta
 	// NodeID and NodeCluster name the proxy. Empty leaves them to Envoy's
 	// --service-node and --service-cluster.
@@ -39,6 +40,9 @@ type Options struct {
 type TLS struct {
 	CAFile            string // of the CA that signed the control plane's certificate
 	CertFile, KeyFile string // of the proxy, both or neither
+	// TokenFile holds what the proxy sends with each stream as a bearer token. It
+	// needs SDSDir, since a token is renewed while Envoy runs.
+	TokenFile string
 	// ServerName is what the control plane's certificate must be for: a DNS
 	// name, an IP address or a URI, as spiffe://…. Empty: the hosts of
 	// XDSAddresses, one of which must be in it.
@@ -93,20 +97,30 @@ func (o Options) endpoints() ([]address, error) {
 }
 
 func (o Options) admin() (address, error) {
-	a, err := parseAddress(o.AdminAddress)
-	if err == nil && !a.isIP() {
-		err = fmt.Errorf("%q is not an IP address and a port", o.AdminAddress)
-	}
+	a, err := ipAndPort(o.AdminAddress)
 	if err != nil {
 		return address{}, fmt.Errorf("--admin-address: %w", err)
 	}
 	return a, nil
 }
 
+// ipAndPort splits ip:port. The error does not name the flag.
+func ipAndPort(text string) (address, error) {
+	a, err := parseAddress(text)
+	if err == nil && !a.isIP() {
+		err = fmt.Errorf("%q is not an IP address and a port", text)
+	}
+	return a, err
+}
+
 func (t TLS) check() error {
 	switch {
 	case (t.CertFile == "") != (t.KeyFile == ""):
 		return errors.New("--tls-cert and --tls-key belong together: give both or neither")
+	case t.TokenFile != "" && t.CAFile == "":
+		return errors.New("--token-file needs --tls-ca: who reads the token on its way can use it")
+	case t.TokenFile != "" && t.SDSDir == "":
+		return errors.New("--token-file needs --sds-dir: without it Envoy would read the token once, and it expires")
 	case t.CAFile != "":
 		return nil
 	case t.CertFile != "":

@@ -9,6 +9,7 @@ type reason struct {
 
 const (
 	cluster   = "static_resources/clusters/"
+	filters   = cluster + "typed_extension_protocol_options/" + httpOptions + "/http_filters"
 	adsConfig = "dynamic_resources/ads_config/"
 	socket    = cluster + "transport_socket/typed_config/common_tls_context/"
 )
@@ -40,6 +41,9 @@ each, an Envoy that gets nothing goes LIVE empty after 30 s: its /ready answers
 200, it is put into service, and it has no listener.`},
 	{path: "dynamic_resources/lds_config/initial_fetch_timeout", text: `As above.`},
 
+	{path: "static_resources/listeners", text: `For probes and Prometheus: these paths of the admin server and no others. It
+opens when the first configuration is there, so a probe is refused until then.`},
+
 	{path: cluster + "name", text: `The control plane.`},
 	{path: cluster + "type", value: "STRICT_DNS", text: `Each address that a name resolves to is a replica to try.`},
 	{path: cluster + "dns_lookup_family", text: `By default IPv4 addresses of a name that has an IPv6 one are never tried.`},
@@ -48,6 +52,8 @@ each, an Envoy that gets nothing goes LIVE empty after 30 s: its /ready answers
 once.`},
 	{path: cluster + "typed_extension_protocol_options", text: `gRPC needs HTTP/2. The pings find a control plane that has vanished without
 closing its connection after 40 s; without them that takes TCP's timeouts.`},
+	{path: filters, text: `Who this proxy is: the token in the file that is named in this one. Envoy follows
+it, and sends what it has at the time when a stream begins.`},
 	{path: cluster + "transport_socket", text: `TLS: nothing is sent to a server that does not prove who it is.`},
 	{path: socket + "tls_params", text: `Envoy's clients stop at TLS 1.2 unless told otherwise.`},
 	{path: socket + "tls_certificates", text: `Who this proxy is; the control plane decides by it which node group it may take.

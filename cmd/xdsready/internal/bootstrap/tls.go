@@ -71,6 +71,9 @@ func SecretFiles(o Options) (map[string][]byte, error) {
 		secrets = append(secrets, &tlsv3.Secret{Name: identitySecret, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: o.TLS.identity()}})
 	}
 	files := map[string][]byte{}
+	if o.TLS.TokenFile != "" {
+		secrets = append(secrets, &tlsv3.Secret{Name: tokenSecret, Type: &tlsv3.Secret_GenericSecret{GenericSecret: o.TLS.token()}})
+	}
 	for _, secret := range secrets {
 		resource, err := packed(secret)
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/dir"
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
 )
@@ -22,8 +21,8 @@ const sweepInterval = 5 * time.Second
 // is the one place where resources meet readiness: what it stores after the
 // inputs are complete is what opens the gate.
 type builder struct {
-	updates   <-chan dir.Update
-	registry  *ready.Registry
+	source    configSource
+	registry  *ready.Registry // nil: builds from whatever is there
 	store     *cache.Store
 	stored    func(group string) // told of each snapshot right before it is stored
 	contents  *contents
@@ -41,21 +40,22 @@ func newBuildSeconds() prometheus.Histogram {
 	})
 }
 
-// run builds until ctx ends. It takes no update before the inputs are complete,
-// so that the first snapshot is computed after them.
+// run builds until ctx ends. It takes nothing before the inputs are complete, so
+// that the first snapshot is computed after them.
 func (b *builder) run(ctx context.Context) error {
 	beat := b.registry.Loop("builder")
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	snapshot := b.registry.Tier("snapshot").Snapshot("snapshot")
 	inputs := snapshot.Inputs()
-	var updates <-chan dir.Update // nil, so never received from, until the inputs are complete
+	var changed <-chan struct{} // nil, so never received from, until the inputs are complete
 	for {
 		select {
 		case <-inputs:
-			inputs, updates = nil, b.updates
-		case update := <-updates:
-			b.take(update, snapshot)
+			inputs, changed = nil, b.source.Changed()
+			b.take(ctx, snapshot) // even if nothing has changed, as in an empty cluster
+		case <-changed:
+			b.take(ctx, snapshot)
 		case now := <-sweep.C:
 			beat()
 			for _, group := range b.store.Expire(now, b.retention) {
@@ -68,22 +68,24 @@ func (b *builder) run(ctx context.Context) error {
 	}
 }
 
-// take builds from a good update. A faulty one changes nothing but what is
-// shown: the last good snapshots keep serving, or the start stays red.
-func (b *builder) take(update dir.Update, snapshot *ready.Snapshot) {
-	if update.Errors != nil {
-		b.faults.set(sourceDirectory, update.Errors)
-		b.registry.Tier("snapshot").Fail("snapshot", update.Errors)
+// take builds from what has changed. A fault changes nothing but what is shown:
+// the last good snapshots keep serving, or the start stays red.
+func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
+	began, stored := time.Now(), snapshot.Begin()
+	update := b.source.Take(ctx)
+	if update.Err != nil {
+		b.faults.set(sourceDirectory, update.Err)
+		b.registry.Tier("snapshot").Fail("snapshot", update.Err)
 		return
 	}
-	began, stored := time.Now(), snapshot.Begin()
-	for group, resources := range update.Config.Groups {
+	for group, err := range update.Faults {
+		b.faults.set("group "+group, err)
+	}
+	for group, resources := range update.Groups {
 		b.build(group, resources)
 	}
-	for _, group := range b.store.Groups() {
-		if _, ok := update.Config.Groups[group]; !ok {
-			b.store.Remove(group, began)
-		}
+	for _, group := range update.Removed {
+		b.store.Remove(group, began)
 	}
 	b.faults.set(sourceDirectory, nil)
 	b.seconds.Observe(time.Since(began).Seconds())

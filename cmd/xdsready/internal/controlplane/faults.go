@@ -22,43 +22,89 @@ type fault struct {
 	since           time.Time
 }
 
-// faults are the sources whose last change was not taken: what they gave before
-// keeps serving. A fault is logged when it comes, changes and goes.
+// faults are the sources whose last change was not taken, or that cannot be read
+// at present: what they gave before keeps serving. A fault is logged when it
+// comes, changes and goes.
 type faults struct {
-	logger *slog.Logger
+	logger  *slog.Logger
+	sources []string // whose staleness is shown even while they have no fault
 
-	mu   sync.Mutex // guards list
-	list map[string]fault
+	mu    sync.Mutex // guards both
+	list  map[string]fault
+	stale map[string]fault // by resource of the API server
 }
 
 func newFaults(logger *slog.Logger) *faults {
-	return &faults{logger: logger, list: map[string]fault{}}
+	return &faults{logger: logger, list: map[string]fault{}, stale: map[string]fault{}}
 }
 
 // set records the state of a source: nil means that its last change was taken.
 func (f *faults) set(source string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before, was := f.list[source]
-	switch {
-	case err == nil && was:
-		delete(f.list, source)
-		f.logger.Info("config accepted again", "source", source)
-	case err != nil && before.message != err.Error():
-		f.list[source] = fault{source, err.Error(), time.Now()}
-		if was {
-			f.list[source] = fault{source, err.Error(), before.since}
-		}
-		f.logger.Error("config not taken: the last good one, if any, keeps serving", "source", source, "error", err)
+	if _, changed := change(f.list, source, err); !changed {
+		return
 	}
+	if err != nil {
+		f.logger.Error("config not taken: the last good one, if any, keeps serving", "source", source, "error", err)
+		return
+	}
+	f.logger.Info("config accepted again", "source", source)
 }
 
-// all returns the faults by source.
+// setStale records whether a resource of the API server can be read: nil means
+// that it can. It returns since when not, and whether anything changed.
+func (f *faults) setStale(resource string, err error) (since time.Time, changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	since, changed = change(f.stale, resource, err)
+	switch {
+	case !changed:
+	case err != nil:
+		f.logger.Warn("cannot read from the API server: what is known keeps serving", "resource", resource, "error", err)
+	default:
+		f.logger.Info("the API server can be read again", "resource", resource)
+	}
+	return since, changed
+}
+
+// change enters a fault, or takes it out if err is nil. It returns since when it
+// is there, and whether anything changed.
+func change(in map[string]fault, source string, err error) (since time.Time, changed bool) {
+	before, was := in[source]
+	if err == nil {
+		delete(in, source)
+		return time.Time{}, was
+	}
+	if !was {
+		before.since = time.Now()
+	}
+	in[source] = fault{source, err.Error(), before.since}
+	return before.since, before.message != err.Error()
+}
+
+// stalest returns the resource that could not be read for the longest time, ""
+// if all can be.
+func (f *faults) stalest() (resource string, since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, x := range f.stale {
+		if resource == "" || x.since.Before(since) {
+			resource, since = x.source, x.since
+		}
+	}
+	return resource, since
+}
+
+// all returns the faults of both kinds by source.
 func (f *faults) all() []fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var list []fault
 	for _, x := range f.list {
+		list = append(list, x)
+	}
+	for _, x := range f.stale {
 		list = append(list, x)
 	}
 	slices.SortFunc(list, func(a, b fault) int { return cmp.Compare(a.source, b.source) })
@@ -69,7 +115,7 @@ var (
 	configErrorsDesc = prometheus.NewDesc("xdsready_config_errors",
 		"Sources whose last change was not taken, because it is faulty.", nil, nil)
 	staleDesc = prometheus.NewDesc("xdsready_source_stale_seconds",
-		"For how long changes of the source have not been taken; 0 while they are.", []string{"source"}, nil)
+		"For how long changes of the source have not been taken, or it could not be read; 0 while all is well.", []string{"source"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -84,10 +130,12 @@ func (f *faults) Collect(ch chan<- prometheus.Metric) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ch <- prometheus.MustNewConstMetric(configErrorsDesc, prometheus.GaugeValue, float64(len(f.list)))
-	for _, source := range []string{sourceDirectory, sourceCertificates} {
+	for _, source := range f.sources {
 		stale := 0.0
-		if x, ok := f.list[source]; ok {
-			stale = time.Since(x.since).Seconds()
+		for _, faults := range []map[string]fault{f.list, f.stale} {
+			if x, ok := faults[source]; ok {
+				stale = time.Since(x.since).Seconds()
+			}
 		}
 		ch <- prometheus.MustNewConstMetric(staleDesc, prometheus.GaugeValue, stale, source)
 	}

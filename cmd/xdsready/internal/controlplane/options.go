@@ -2,13 +2,10 @@ package controlplane
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,10 +16,16 @@ import (
 // Options are the flags of `xdsready serve`, whose help says what they mean.
 // The comments say only what zero means.
 type Options struct {
-	Source       string // required: dir:PATH
+	Source       string // required: dir:PATH or kubernetes
 	XDSAddress   string // required
 	HTTPAddress  string // required
 	AdminAddress string // empty: no admin server
+
+	Kubeconfig        string        // empty: the pod's ServiceAccount, or what kubectl uses
+	ControllerName    string        // empty: kubernetes.DefaultController
+	OptionalCRDs      []string      // empty: every CRD is required
+	ElectionNamespace string        // empty: the pod's
+	UnreadyWhenStale  time.Duration // 0: never
 
 	Admission   string        // empty: refuse
 	HoldTimeout time.Duration // 0: 30 s
@@ -37,7 +40,13 @@ type Options struct {
 
 	TLSCert, TLSKey, TLSClientCA string   // empty: no TLS, no mTLS
 	GroupSANs                    []string // GROUP=PATTERN
+	TokenAudience                string   // empty: no ServiceAccount tokens
 	InsecureAnyNode              bool
+
+	// Ungated and InputDelays are for tests that show what the gate is for: see
+	// kubernetes.Options. A release build has no flags for them.
+	Ungated     bool
+	InputDelays map[string]time.Duration
 
 	Debug   bool
 	Logger  *slog.Logger // nil: slog.Default()
@@ -46,7 +55,7 @@ type Options struct {
 
 // parsed are the options in the types of those who take them.
 type parsed struct {
-	path     string // of the directory source
+	path     string // of the directory source; empty: Kubernetes
 	grouping dir.Grouping
 	mode     admission.Mode
 	patterns map[string][]string // SAN patterns by node group
@@ -58,14 +67,9 @@ func (o *Options) parse() (parsed, error) {
 	var p parsed
 	var err error
 	o.Logger = cmp.Or(o.Logger, slog.Default())
-	path, ok := strings.CutPrefix(o.Source, "dir:")
-	switch {
-	case o.Source == "":
-		return p, errors.New("--source is required: use dir:PATH")
-	case !ok || path == "":
-		return p, fmt.Errorf("--source: unknown source %q: use dir:PATH", o.Source)
+	if p.path, err = o.parseSource(); err != nil {
+		return p, err
 	}
-	p.path = path
 	if p.grouping, err = dir.ParseGrouping(cmp.Or(o.NodeGroup, string(dir.All))); err != nil {
 		return p, fmt.Errorf("--node-group: %w", err)
 	}
@@ -75,7 +79,44 @@ func (o *Options) parse() (parsed, error) {
 	if p.patterns, err = parseSANs(o.GroupSANs); err != nil {
 		return p, err
 	}
-	return p, errors.Join(o.checkNumbers(), o.checkTLS(), o.checkAddresses())
+	return p, errors.Join(o.checkNumbers(), o.checkKubernetes(), o.checkTLS(), o.checkAddresses())
+}
+
+// sourceKubernetes is the --source that is a Kubernetes cluster.
+const sourceKubernetes = "kubernetes"
+
+// parseSource returns the path of the directory source, "" for Kubernetes.
+func (o *Options) parseSource() (path string, err error) {
+	path, ok := strings.CutPrefix(o.Source, "dir:")
+	switch {
+	case o.Source == "":
+		return "", errors.New("--source is required: use dir:PATH or kubernetes")
+	case o.Source == sourceKubernetes:
+		return "", nil
+	case !ok || path == "":
+		return "", fmt.Errorf("--source: unknown source %q: use dir:PATH or kubernetes", o.Source)
+	}
+	return path, nil
+}
+
+// checkKubernetes keeps a flag from being given in vain.
+func (o *Options) checkKubernetes() error {
+	if o.Source == sourceKubernetes {
+		if o.NodeGroup != "" && o.NodeGroup != string(dir.All) {
+			return errors.New("--node-group is for --source dir:PATH: in Kubernetes a node group is a Gateway")
+		}
+		return nil
+	}
+	for flag, given := range map[string]bool{
+		"--kubeconfig": o.Kubeconfig != "", "--optional-crds": len(o.OptionalCRDs) > 0,
+		"--leader-election-namespace": o.ElectionNamespace != "", "--token-audience": o.TokenAudience != "",
+		"--unready-when-stale": o.UnreadyWhenStale != 0,
+	} {
+		if given {
+			return fmt.Errorf("%s is for --source kubernetes", flag)
+		}
+	}
+	return nil
 }
 
 func (o *Options) checkNumbers() error {
@@ -83,6 +124,7 @@ func (o *Options) checkNumbers() error {
 		"--hold-timeout": int64(o.HoldTimeout), "--max-held": int64(o.MaxHeld),
 		"--group-retention": int64(o.GroupRetention), "--drain-delay": int64(o.DrainDelay),
 		"--removal-delay": int64(o.RemovalDelay), "--listener-drain": int64(o.ListenerDrain),
+		"--unready-when-stale": int64(o.UnreadyWhenStale),
 	} {
 		if value < 0 {
 			return fmt.Errorf("%s must not be negative", flag)
@@ -97,9 +139,13 @@ func (o *Options) checkTLS() error {
 		return errors.New("--tls-cert and --tls-key belong together: give both or neither")
 	case o.TLSClientCA != "" && o.TLSCert == "":
 		return errors.New("--tls-client-ca needs --tls-cert and --tls-key")
+	case o.TokenAudience != "" && o.TLSCert == "":
+		return errors.New("--token-audience needs --tls-cert and --tls-key: a token must not be sent in clear")
+	case o.TokenAudience != "" && len(o.GroupSANs) > 0:
+		return errors.New("--token-audience and --group-san are two ways to prove a node group: choose one")
 	case len(o.GroupSANs) > 0 && o.TLSClientCA == "":
 		return errors.New("--group-san needs --tls-client-ca: without mTLS a proxy proves no name")
-	case o.TLSClientCA != "" && len(o.GroupSANs) == 0 && !o.InsecureAnyNode:
+	case o.TLSClientCA != "" && len(o.GroupSANs) == 0 && o.TokenAudience == "" && !o.InsecureAnyNode:
 		return errors.New("--tls-client-ca needs a --group-san that says which certificate may take which group, or --insecure-any-node")
 	}
 	return nil
@@ -111,9 +157,9 @@ func (o *Options) checkAddresses() error {
 	if o.XDSAddress == "" || o.HTTPAddress == "" {
 		return errors.New("--xds-address and --http-address must not be empty")
 	}
-	if o.TLSClientCA == "" && !o.InsecureAnyNode && !loopback(o.XDSAddress) {
+	if o.TLSClientCA == "" && o.TokenAudience == "" && !o.InsecureAnyNode && !loopback(o.XDSAddress) {
 		return fmt.Errorf("--xds-address: %s is not a loopback address, so anybody could read the config: "+
-			"use mTLS (--tls-client-ca, --group-san) or --insecure-any-node", o.XDSAddress)
+			"use mTLS (--tls-client-ca, --group-san), ServiceAccount tokens (--token-audience) or --insecure-any-node", o.XDSAddress)
 	}
 	if o.AdminAddress != "" && !loopback(o.AdminAddress) {
 		return fmt.Errorf("--admin-address: %s is not a loopback address: the admin server asks for no identity", o.AdminAddress)
@@ -141,32 +187,4 @@ func parseSANs(flags []string) (map[string][]string, error) {
 		patterns[group] = append(patterns[group], pattern)
 	}
 	return patterns, nil
-}
-
-// anySAN returns a function that lets only peers in whose certificate may take
-// some node group.
-func anySAN(patterns map[string][]string) (func(context.Context) error, error) {
-	all := slices.Concat(slices.Collect(maps.Values(patterns))...)
-	known, err := admission.SANs(map[string][]string{"": all}, func(admission.Node) string { return "" })
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) error {
-		if known(ctx, admission.Node{}) != nil {
-			return errors.New("no SAN of its certificate may take any node group")
-		}
-		return nil
-	}, nil
-}
-
-// groupOf returns what makes a proxy's node group, by id and cluster of its
-// node.
-func groupOf(grouping dir.Grouping) func(id, cluster string) string {
-	switch grouping {
-	case dir.ByCluster:
-		return func(_, cluster string) string { return cluster }
-	case dir.ByID:
-		return func(id, _ string) string { return id }
-	}
-	return func(string, string) string { return string(dir.All) }
 }

@@ -1,8 +1,8 @@
 // Package controlplane is the reference control plane of `xdsready serve`: it
-// wires a directory source, the registry, the snapshot store, the admission and
-// the xDS server together.
+// wires a source, the registry, the snapshot store, the admission and the xDS
+// server together.
 //
-//	dir.Source ──Update──▶ builder ──Snapshot──▶ cache.Store ──▶ xds.Server ──▶ proxies
+//	configSource ──Update──▶ builder ──Snapshot──▶ cache.Store ──▶ xds.Server ──▶ proxies
 //	    │ listed, synced      │ stored                              ▲
 //	    ▼                     ▼                                     │
 //	 ready.Registry: process → informers → krt → snapshot ──gate──▶ admission
@@ -18,13 +18,12 @@ import (
 	"net/http"
 	"syscall"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"google.golang.org/grpc"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/certificates"
-	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/dir"
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/identity"
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
 	"github.com/xdsready/xdsready/pkg/xds"
@@ -36,8 +35,10 @@ type Plane struct {
 	options Options
 
 	registry     *ready.Registry
-	listening    func() // reports the check process/listeners
-	source       *dir.Source
+	inputs       *ready.Registry // the same; nil without a gate
+	listening    func()          // reports the check process/listeners
+	source       configSource
+	cluster      *clusterSource // the source, if it is a Kubernetes cluster
 	store        *cache.Store
 	builder      *builder
 	contents     *contents
@@ -64,9 +65,10 @@ func New(options Options) (*Plane, error) {
 		options: options, store: &cache.Store{}, contents: &contents{}, faults: newFaults(options.Logger),
 		metrics: prometheus.NewRegistry(),
 	}
-	if p.source, err = dir.New(parsed.path, dir.Options{Grouping: parsed.grouping, Logger: options.Logger}); err != nil {
-		return nil, fmt.Errorf("--source: %w", err)
+	if err := p.addSource(parsed); err != nil {
+		return nil, err
 	}
+	p.faults.sources = append(p.source.names(), sourceCertificates)
 	p.addRegistry()
 	if err := p.addServers(parsed); err != nil {
 		return nil, err
@@ -77,39 +79,89 @@ func New(options Options) (*Plane, error) {
 	return p, nil
 }
 
-// addRegistry makes the tiers and their checks.
+// addSource makes the source.
+func (p *Plane) addSource(parsed parsed) error {
+	if p.options.Source == sourceKubernetes {
+		c, err := newCluster(p.options, p.faults)
+		p.cluster, p.source = c, c
+		return err
+	}
+	d, err := newDirectory(p.options, parsed.path, parsed.grouping)
+	if err != nil {
+		return fmt.Errorf("--source: %w", err)
+	}
+	p.source = d
+	return nil
+}
+
+// addRegistry makes the tiers and their checks. A plane without a gate has but
+// the first tier, and builds from whatever is there.
 func (p *Plane) addRegistry() {
+	tiers := []string{"process", "informers", "krt", "snapshot"}
+	if p.options.Ungated {
+		tiers = tiers[:1]
+	}
 	p.registry = ready.NewWithOptions(ready.Options{
 		Logger: p.options.Logger, Deadline: p.options.StartDeadline, Registerer: p.metrics,
-	}, "process", "informers", "krt", "snapshot")
+	}, tiers...)
 	p.listening = p.registry.Tier("process").Signal("listeners")
-	p.registry.Tier("informers").Chan("directory", p.source.Listed())
-	p.registry.Tier("krt").Syncer("config", p.source)
-	p.registry.Tier("snapshot").Snapshot("snapshot")
+	if !p.options.Ungated {
+		p.inputs = p.registry
+	}
+	p.source.register(p.inputs)
+	p.inputs.Tier("snapshot").Snapshot("snapshot")
+}
+
+// authorize fills in who may take which node group.
+func (p *Plane) authorize(parsed parsed, options *admission.Options) (err error) {
+	if p.options.TokenAudience != "" {
+		tokens := identity.NewTokens(p.cluster.Client(), p.options.TokenAudience)
+		options.Authorize = func(ctx context.Context, node admission.Node) error {
+			return tokens.Authorize(ctx, p.source.group(node))
+		}
+	}
+	if len(parsed.patterns) == 0 {
+		return nil
+	}
+	if options.Authorize, err = identity.SANs(parsed.patterns, p.source.group); err != nil {
+		return fmt.Errorf("--group-san: %w", err)
+	}
+	if options.Peer, err = anySAN(parsed.patterns); err != nil {
+		return fmt.Errorf("--group-san: %w", err)
+	}
+	return nil
+}
+
+// anySAN returns a function that lets only peers in whose certificate may take
+// some node group.
+func anySAN(patterns map[string][]string) (func(context.Context) error, error) {
+	known, err := admission.SANs(map[string][]string{"": identity.Peers(patterns)}, func(admission.Node) string { return "" })
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if known(ctx, admission.Node{}) != nil {
+			return errors.New("no SAN of its certificate may take any node group")
+		}
+		return nil
+	}, nil
 }
 
 // addServers makes what proxies, people and probes talk to.
 func (p *Plane) addServers(parsed parsed) error {
-	group := groupOf(parsed.grouping)
-	nodeGroup := func(n admission.Node) string { return group(n.ID, n.Cluster) }
 	options := admission.Options{
 		Mode: parsed.mode, HoldTimeout: p.options.HoldTimeout, MaxHeld: p.options.MaxHeld,
-		Group: nodeGroup, Logger: slog.New(slog.DiscardHandler), // the server tells of rejections
+		Group: p.source.group, Logger: slog.New(slog.DiscardHandler), // the server tells of rejections
 	}
-	var err error
-	if len(parsed.patterns) > 0 {
-		if options.Authorize, err = admission.SANs(parsed.patterns, nodeGroup); err != nil {
-			return fmt.Errorf("--group-san: %w", err)
-		}
-		if options.Peer, err = anySAN(parsed.patterns); err != nil {
-			return fmt.Errorf("--group-san: %w", err)
-		}
+	err := p.authorize(parsed, &options)
+	if err != nil {
+		return err
 	}
 	if p.admission, err = admission.New(p.registry, options); err != nil {
 		return err
 	}
 	p.server, err = xds.New(p.registry, p.store, xds.Options{
-		Group:          func(n *corev3.Node) string { return group(n.GetId(), n.GetCluster()) },
+		Group:          p.source.groupOf,
 		UnknownTimeout: p.options.HoldTimeout, MaxUnknown: p.options.MaxHeld,
 		RemovalDelay: p.options.RemovalDelay, ListenerDrain: p.options.ListenerDrain, Logger: p.options.Logger,
 	})
@@ -117,7 +169,7 @@ func (p *Plane) addServers(parsed parsed) error {
 		return err
 	}
 	p.builder = &builder{
-		updates: p.source.Updates(), registry: p.registry, store: p.store, stored: p.admission.Stored,
+		source: p.source, registry: p.inputs, store: p.store, stored: p.admission.Stored,
 		contents: p.contents, faults: p.faults, retention: p.options.GroupRetention,
 		logger: p.options.Logger, seconds: newBuildSeconds(),
 	}

@@ -25,7 +25,7 @@ type part struct {
 func (p *Plane) parts() []part {
 	parts := []part{
 		{"readiness registry", p.registry.Start},
-		{"directory source", p.source.Run},
+		{"source", p.source.Run},
 		{"snapshot builder", p.builder.run},
 		{"xDS publisher", p.server.Run},
 		{"xDS server", func(ctx context.Context) error {

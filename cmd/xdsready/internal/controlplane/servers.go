@@ -68,6 +68,9 @@ func (p *Plane) newHTTPServer() *http.Server {
 		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		if p.cluster != nil {
+			mux.Handle("/debug/krt", p.cluster)
+		}
 	}
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"istio.io/istio/pkg/kube/krt"
@@ -41,7 +42,7 @@ type Update struct {
 
 // Source follows a directory. The way of a change is: inotify event, debounce,
 // read of the whole directory, krt collection of that one state, krt singleton
-// of the Update made of it, [Source.Updates]. A file is parsed again only if its
+// of the Update made of it, [Source.Latest]. A file is parsed again only if its
 // bytes have changed, and an Update is sent only if it differs from the one
 // before.
 //
@@ -55,12 +56,15 @@ type Update struct {
 type Source struct {
 	path    string
 	options Options
-	updates chan Update // of capacity one: a newer Update replaces an unread one
+	changed chan struct{} // of capacity one: there is an Update that nobody has taken
 	listed  chan struct{}
 
 	// handled tells that krt has called the handler that feeds updates with the
 	// first Update. Set before listed is closed and not changed after.
 	handled krt.Syncer
+
+	mu     sync.Mutex // guards latest
+	latest Update
 }
 
 // New returns a source for the directory at path. It returns an error if path
@@ -82,18 +86,26 @@ func New(path string, o Options) (*Source, error) {
 	if _, err := os.ReadDir(path); err != nil {
 		return nil, Error{File: path, Text: reason(err) + "; name a directory that can be read"}
 	}
-	return &Source{path: path, options: o, updates: make(chan Update, 1), listed: make(chan struct{})}, nil
+	return &Source{path: path, options: o, changed: make(chan struct{}, 1), listed: make(chan struct{})}, nil
 }
 
 // Listed returns a channel that is closed when the directory has been read for
 // the first time, whether or not its files are good.
 func (s *Source) Listed() <-chan struct{} { return s.listed }
 
-// Updates returns the channel of new states, in order. A receiver that is slow
-// gets the latest state and misses those between. The channel is never closed.
-func (s *Source) Updates() <-chan Update { return s.updates }
+// Changed returns a channel that receives when there is a new state. It is never
+// closed.
+func (s *Source) Changed() <-chan struct{} { return s.changed }
 
-// HasSynced reports whether the first Update is in the channel, or has been.
+// Latest returns the latest state; those between two calls are missed. Before
+// the source has synced it is the zero Update.
+func (s *Source) Latest() Update {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latest
+}
+
+// HasSynced reports whether there is an Update.
 // It is krt's own state: that of the handler's registration.
 func (s *Source) HasSynced() bool {
 	select {
@@ -121,7 +133,7 @@ func (s *Source) WaitUntilSynced(stop <-chan struct{}) bool {
 // be found. Run is called once.
 //
 // The goroutines of krt end with ctx too, but krt does not let anybody wait for
-// them; one may be about to replace an unread Update when Run returns.
+// them; one may be about to publish an Update when Run returns.
 func (s *Source) Run(ctx context.Context) error {
 	w, err := newWatcher(s.path, s.options)
 	if err != nil {
@@ -143,14 +155,15 @@ func (s *Source) Run(ctx context.Context) error {
 	return nil
 }
 
-// publish replaces an unread Update. krt calls it from one goroutine, so the
-// channel is empty when the send is reached.
+// publish makes an Update the latest.
 func (s *Source) publish(u Update) {
+	s.mu.Lock()
+	s.latest = u
+	s.mu.Unlock()
 	select {
-	case <-s.updates:
+	case s.changed <- struct{}{}:
 	default:
 	}
-	s.updates <- u
 }
 
 // state is what was read of the directory at one moment.

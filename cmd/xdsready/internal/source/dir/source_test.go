@@ -45,8 +45,8 @@ func startSource(t *testing.T, root string, o Options) *Source {
 func nextUpdate(t *testing.T, s *Source) Update {
 	t.Helper()
 	select {
-	case u := <-s.Updates():
-		return u
+	case <-s.Changed():
+		return s.Latest()
 	case <-time.After(patience):
 		t.Fatalf("no update within %v", patience)
 		return Update{}
@@ -230,8 +230,8 @@ func TestSourceNeverMixesStates(t *testing.T) {
 	for i := range 200 {
 		swap(i + 1)
 		select {
-		case u := <-s.Updates():
-			check(u)
+		case <-s.Changed():
+			check(s.Latest())
 		default:
 		}
 	}
@@ -328,8 +328,8 @@ func TestSourceSynced(t *testing.T) {
 		t.Error("WaitUntilSynced and HasSynced do not agree")
 	}
 	select {
-	case u := <-s.Updates():
-		if u.Errors == nil {
+	case <-s.Changed():
+		if s.Latest().Errors == nil {
 			t.Error("no faults in the first update")
 		}
 	default:
@@ -339,15 +339,16 @@ func TestSourceSynced(t *testing.T) {
 
 // A receiver that comes late gets the newest update only.
 func TestSourceReplacesAnUnreadUpdate(t *testing.T) {
-	s := &Source{updates: make(chan Update, 1)}
+	s := &Source{changed: make(chan struct{}, 1)}
 	for files := range 3 {
 		s.publish(Update{Config: Config{Files: files}})
 	}
-	if u := <-s.Updates(); u.Config.Files != 2 {
+	<-s.Changed()
+	if u := s.Latest(); u.Config.Files != 2 {
 		t.Errorf("update %d, want the last one", u.Config.Files)
 	}
 	select {
-	case <-s.Updates():
+	case <-s.Changed():
 		t.Error("a second update is left")
 	default:
 	}

@@ -1,0 +1,54 @@
+package gatewayapi
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Absence is something referred to that World did not show. An informer that
+// lags shows the same, so the caller asks the API server before it lets a new
+// absence take traffic away.
+type Absence struct {
+	Kind   AbsenceKind
+	Object types.NamespacedName
+	// From is the namespace that refers to the object; set for ReferenceGrants only.
+	From string
+}
+
+// AbsenceKind says of which kind the absent thing is.
+type AbsenceKind string
+
+const (
+	// AbsentService says that there is no such Service.
+	AbsentService AbsenceKind = "Service"
+	// AbsentEndpointSlices says that the Service has none, although a Service of
+	// its sort usually has one, be it empty.
+	AbsentEndpointSlices AbsenceKind = "EndpointSlices"
+	// AbsentReferenceGrant says that no grant permits a reference from
+	// the namespace From to the object, a Service or a Secret.
+	AbsentReferenceGrant AbsenceKind = "ReferenceGrant"
+	// AbsentSecret says that there is no such Secret of type kubernetes.io/tls.
+	AbsentSecret AbsenceKind = "Secret"
+)
+
+func (a Absence) String() string {
+	text := string(a.Kind) + " " + a.Object.String()
+	if a.From != "" {
+		text = string(a.Kind) + " to " + a.Object.String() + " from " + a.From
+	}
+	return text
+}
+
+// sortAbsences orders absences and removes what is there twice.
+func sortAbsences(absent []Absence) []Absence {
+	slices.SortFunc(absent, func(a, b Absence) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), compareKeys(a.Object, b.Object), cmp.Compare(a.From, b.From))
+	})
+	return slices.Compact(absent)
+}
+
+func compareKeys(a, b types.NamespacedName) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}

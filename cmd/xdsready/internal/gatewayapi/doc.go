@@ -1,0 +1,3 @@
+// Package gatewayapi turns Gateway API and Kubernetes objects into Envoy
+// resources and status conditions.
+package gatewayapi

@@ -1,0 +1,198 @@
+package kubernetes
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"istio.io/istio/pkg/kube/krt"
+)
+
+// retry is how soon a list or watch that failed is tried again: within 8 s, so
+// that a repair (RBAC, a CRD) shows soon. client-go's own goes up to a minute.
+var retry = wait.Backoff{Duration: 500 * time.Millisecond, Cap: 4 * time.Second, Steps: 10, Factor: 2, Jitter: 1}
+
+// object is a Kubernetes object.
+type object = client.Object
+
+// input is one resource of the API server: a reflector lists and watches it
+// into a krt collection. Between the two is no informer with a store and queue
+// of its own, so an object is held once and a change is delivered at once; and
+// the first list enters the collection whole.
+//
+//	API server ──requests──▶ reflector ──input──▶ krt collection
+type input[T object] struct {
+	resource string // as "endpointslices"
+	optional bool   // absent from the API server, it counts as known empty
+	objects  krt.StaticCollection[T]
+	synced   *latch
+	requests *requests
+	crd      *crd // nil: built in
+	strip    func(T)
+	doubts   chan struct{} // capacity one: some deletes are doubtful
+	report   report
+	logger   *slog.Logger
+
+	mu       sync.Mutex     // guards all below, and every change of objects
+	doubtful map[string]int // objects whose delete (counted) may only be that of the CRD
+	deletes  int
+	version  string // the resourceVersion that objects have reached
+}
+
+// report is told what an input goes through.
+type report struct {
+	failed  func(resource string, err error) // nil: it works again
+	waiting func(resource, text string)
+}
+
+// latch is closed once, and is a krt Syncer.
+type latch struct {
+	once sync.Once
+	done chan struct{}
+}
+
+func newLatch() *latch { return &latch{done: make(chan struct{})} }
+
+func (l *latch) close() { l.once.Do(func() { close(l.done) }) }
+
+// HasSynced implements krt.Syncer.
+func (l *latch) HasSynced() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// WaitUntilSynced implements krt.Syncer; false means that stop came first.
+func (l *latch) WaitUntilSynced(stop <-chan struct{}) bool {
+	select {
+	case <-l.done:
+		return true
+	case <-stop:
+		return false
+	}
+}
+
+// run lists and watches until ctx ends.
+func (in *input[T]) run(ctx context.Context) {
+	in.requests.failed = in.failed
+	in.requests.works = func() { in.report.failed(in.resource, nil) }
+	in.requests.waiting = func(text string) { in.report.waiting(in.resource, text) }
+	var zero T
+	backoff := retry
+	reflector := cache.NewReflectorWithOptions(in.requests.listerWatcher(), zero, in, cache.ReflectorOptions{
+		Name: in.resource, TypeDescription: in.resource, Backoff: &backoff,
+	})
+	var running sync.WaitGroup
+	defer running.Wait()
+	if in.crd != nil {
+		running.Go(func() { in.confirmDeletes(ctx) })
+	}
+	reflector.RunWithContext(ctx)
+}
+
+// failed reports an error. The absence of an optional CRD is knowledge: there
+// are no such objects. Those known from before a CRD's deletion stay.
+func (in *input[T]) failed(err error) {
+	in.report.failed(in.resource, err)
+	if in.optional && apierrors.IsNotFound(err) {
+		in.report.waiting(in.resource, "optional and not installed: counts as empty")
+		in.synced.close()
+	}
+}
+
+// Replace implements cache.ReflectorStore: a whole list has been read. The
+// first one enters the collection in one step.
+func (in *input[T]) Replace(list []any, version string) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	objects := make([]T, len(list))
+	for i, o := range list {
+		objects[i] = in.prepare(o)
+	}
+	if in.version == "" {
+		in.objects.Reset(objects)
+	} else {
+		in.merge(objects)
+	}
+	in.version = version
+	in.synced.close()
+	in.report.waiting(in.resource, "")
+	return nil
+}
+
+// merge takes over a list that was read again: what it does not hold has been
+// deleted meanwhile.
+func (in *input[T]) merge(objects []T) {
+	gone := map[string]bool{}
+	for _, o := range in.objects.List() {
+		gone[krt.GetKey(o)] = true
+	}
+	for _, o := range objects {
+		key := krt.GetKey(o)
+		delete(gone, key)
+		delete(in.doubtful, key)
+		if old := in.objects.GetKey(key); old == nil || (*old).GetResourceVersion() != o.GetResourceVersion() {
+			in.objects.UpdateObject(o)
+		}
+	}
+	for key := range gone {
+		in.remove(key)
+	}
+}
+
+// Add implements cache.ReflectorStore.
+func (in *input[T]) Add(o any) error { return in.Update(o) }
+
+// Update implements cache.ReflectorStore.
+func (in *input[T]) Update(o any) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	prepared := in.prepare(o)
+	delete(in.doubtful, krt.GetKey(prepared))
+	in.objects.UpdateObject(prepared)
+	return nil
+}
+
+// Delete implements cache.ReflectorStore.
+func (in *input[T]) Delete(o any) error {
+	key, err := cache.MetaNamespaceKeyFunc(o)
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.remove(key)
+	return nil
+}
+
+// Resync implements cache.ReflectorStore; nothing asks for it.
+func (in *input[T]) Resync() error { return nil }
+
+// UpdateResourceVersion implements cache.ResourceVersionUpdater.
+func (in *input[T]) UpdateResourceVersion(version string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.version = version
+}
+
+// prepare drops what nobody here reads, which for a small object is most of it.
+func (in *input[T]) prepare(o any) T {
+	prepared := o.(T) // a reflector delivers what it was made for
+	if accessor, err := meta.Accessor(o); err == nil {
+		accessor.SetManagedFields(nil)
+	}
+	if in.strip != nil {
+		in.strip(prepared)
+	}
+	return prepared
+}

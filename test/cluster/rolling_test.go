@@ -1,0 +1,64 @@
+package cluster
+
+import (
+	"testing"
+)
+
+// Patches of the control plane's Deployment.
+const (
+	oneReplica    = `{"spec": {"replicas": 1}}`
+	twoReplicas   = `{"spec": {"replicas": 2}}`
+	threeReplicas = `{"spec": {"replicas": 3}}`
+	// restart is what "kubectl rollout restart" does.
+	restart = `{"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}}`
+)
+
+// Whatever replicas come and go, proxies always have one that knows everything.
+func TestScaleUpAndRollingRestart(t *testing.T) {
+	s := startScene(t, controlPlaneOptions{replicas: 2})
+	for _, step := range []struct{ name, patch string }{
+		{"to one replica", oneReplica},
+		{"from one to three", threeReplicas},
+		{"rolling restart", restart},
+		{"back to two", twoReplicas},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			s.roll(t, step.patch)
+			wantUndisturbed(t, s.traffic, s.samplers)
+		})
+	}
+}
+
+// Without the gate the same restart loses requests and clusters: a replica gives
+// proxies what it has listed so far. This is the proof that the test above would
+// see it.
+func TestWithoutGate(t *testing.T) {
+	s := startScene(t, controlPlaneOptions{
+		image:    testingImage,
+		replicas: 2,
+		arguments: []string{
+			"--test-no-gate",
+			// Longer than it takes until the old replicas have ended.
+			"--test-input-delay=services=40s,endpointslices=45s",
+			// Or clusters would go only after all this is over.
+			"--removal-delay=1s",
+		},
+	})
+	s.roll(t, restart)
+
+	sent := s.traffic.cut(t)
+	t.Logf("%d of %d requests lost; the first: %+v", sent.Failed, sent.Requests, sent.Failures[:min(3, len(sent.Failures))])
+	if sent.Failed == 0 {
+		t.Errorf("none of %d requests lost without the gate: the test sees nothing", sent.Requests)
+	}
+	lost := 0
+	for _, sampler := range s.samplers {
+		seen := sampler.cut(t)
+		t.Logf("%s: clusters lost in %d of %d samples: %+v", sampler.name, seen.Lost, seen.Samples, seen.Losses)
+		lost += seen.Lost
+	}
+	if lost == 0 {
+		t.Error("no Envoy lost a cluster without the gate: the test sees nothing")
+	}
+	s.awaitUndisturbed(t) // and it ends by itself
+}
