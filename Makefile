@@ -19,6 +19,11 @@ override PROMETHEUS := $(abspath $(or $(PROMETHEUS),bin/prometheus))
 export PROMETHEUS
 # SKIP_PROMETHEUS=1 skips the tests that need them; they print that they did.
 export SKIP_PROMETHEUS
+# Where the tests of the charts find Helm. Another one: make test HELM=/path/to/helm
+override HELM := $(abspath $(or $(HELM),bin/helm))
+export HELM
+# SKIP_HELM=1 skips them; they print that they did.
+export SKIP_HELM
 # SKIP_CLIENTS=1 skips the tests with other xDS clients; they print that they did.
 export SKIP_CLIENTS
 
@@ -54,8 +59,8 @@ help: ## Show this list
 	if [ -t 1 ]; then bold=$$'\e[1m' cyan=$$'\e[36m' off=$$'\e[0m'; fi; \
 	awk -v bold="$$bold" -v cyan="$$cyan" -v off="$$off" -F ':.*## ' \
 	  '/^##@ / {printf "\n%s%s%s\n", bold, substr($$0, 5), off} \
-	   /^[a-z-]+:.*## / {printf "  %s%-10s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
-	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none; SKIP_CLIENTS=1 no xDS client of gRPC, SKIP_PROMETHEUS=1 no Prometheus.\n'
+	   /^[a-z0-9-]+:.*## / {printf "  %s%-10s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
+	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none; SKIP_CLIENTS=1 no xDS client of gRPC, SKIP_PROMETHEUS=1 no Prometheus, SKIP_HELM=1 no Helm.\n'
 
 .PHONY: build
 build: go ## Compile all modules, and the command into bin/xdsready
@@ -74,7 +79,7 @@ clean: ## Remove bin/, with everything built and fetched
 ##@ Check
 
 .PHONY: test
-test: go envoy prometheus clients ## Run the tests with the race detector, those with a real Envoy included
+test: go envoy prometheus helm clients ## Run the tests with the race detector, those with a real Envoy included
 ifeq ($(RACE),)
 	@echo 'WARNING: no C compiler found, so the tests run WITHOUT the race detector'
 endif
@@ -102,8 +107,9 @@ dashboards: go envoy prometheus ## Run every query of the dashboard and the aler
 
 # KUBECONFIG and IMAGE_LOAD name a cluster of your own, and a command that loads
 # an image of the local engine into it: docs/kubernetes-tests.md. Without them it
-# is our own, which stays up if it was up before.
+# is our own, which stays up if it was up before. RUN=Gateway: only the tests that match.
 export IMAGE_LOAD
+E2E = E2E=1 go test -v -timeout 30m $(if $(RUN),-run '$(RUN)') ./cluster
 
 .PHONY: e2e
 e2e: go envoy ## Test on a real Kubernetes: one that hack/cluster brings up (as root, on Debian), or your own
@@ -111,9 +117,9 @@ ifeq ($(and $(KUBECONFIG),$(IMAGE_LOAD)),)
 	@hack/cluster status >/dev/null 2>&1 || trap 'hack/cluster down' EXIT; \
 	hack/cluster up; \
 	export KUBECONFIG=$$(hack/cluster kubeconfig) PATH=$$(hack/cluster binaries):$$PATH; \
-	cd test && E2E=1 IMAGE_LOAD= go test -v -timeout 30m $(if $(RUN),-run '$(RUN)') ./cluster
+	(cd test && IMAGE_LOAD= $(E2E))
 else
-	cd test && E2E=1 go test -v -timeout 30m $(if $(RUN),-run '$(RUN)') ./cluster
+	cd test && $(E2E)
 endif
 
 .PHONY: lint
@@ -129,7 +135,7 @@ fuzz: go ## Run each fuzz target (FUZZTIME=30s each)
 	@hack/fuzz.sh
 
 .PHONY: cover
-cover: go envoy prometheus clients ## Print the test coverage of each module (profiles in bin/cover)
+cover: go envoy prometheus helm clients ## Print the test coverage of each module (profiles in bin/cover)
 	@hack/cover.sh $(MODULES)
 
 .PHONY: bench
@@ -163,6 +169,14 @@ ifeq ($(SKIP_PROMETHEUS),1)
 	@echo 'SKIP_PROMETHEUS=1: what needs a real Prometheus is left out'
 else
 	@hack/prometheus.sh
+endif
+
+.PHONY: helm
+helm: go ## Build Helm into bin/helm, which takes a few minutes once (hack/helm.sh)
+ifeq ($(SKIP_HELM),1)
+	@echo 'SKIP_HELM=1: the tests of the charts are left out'
+else
+	@hack/helm.sh
 endif
 
 .PHONY: clients

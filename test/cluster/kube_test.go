@@ -44,11 +44,16 @@ func newKube(t *testing.T) *kube {
 		t.Fatal(err)
 	}
 	config.QPS = -1 // thousands of Services are made at once
-	k := &kube{config: config}
-	if k.client, err = client.NewWithWatch(config, client.Options{}); err != nil {
+	web, err := rest.HTTPClientFor(config)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if k.pods, err = kubernetes.NewForConfig(config); err != nil {
+	t.Cleanup(web.CloseIdleConnections)
+	k := &kube{config: config}
+	if k.client, err = client.NewWithWatch(config, client.Options{HTTPClient: web}); err != nil {
+		t.Fatal(err)
+	}
+	if k.pods, err = kubernetes.NewForConfigAndClient(config, web); err != nil {
 		t.Fatal(err)
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}

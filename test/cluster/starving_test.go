@@ -30,6 +30,7 @@ func TestNeverStarving(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			k := newKube(t)
 			c.prepare(t, k)
 			k.installControlPlane(t, controlPlaneOptions{replicas: 1})

@@ -32,7 +32,7 @@ type prometheus struct {
 
 // startPrometheus runs a Prometheus that scrapes targets, addresses by the
 // names of their replicas, and evaluates the alert rules.
-func startPrometheus(t *testing.T, targets map[string]string) *prometheus {
+func startPrometheus(t *testing.T, path string, targets map[string]string) *prometheus {
 	t.Helper()
 	address := process.FreeAddress(t)
 	rules, err := filepath.Abs(alertsPath)
@@ -54,7 +54,7 @@ func startPrometheus(t *testing.T, targets map[string]string) *prometheus {
 		t.Fatal(err)
 	}
 	p := &prometheus{api: "http://" + address + "/api/v1/", port: port}
-	p.Process = process.Start(t, program(t, "prometheus", "PROMETHEUS"), "--config.file", file,
+	p.Process = process.Start(t, path, "--config.file", file,
 		"--storage.tsdb.path", filepath.Join(directory, "data"), "--web.listen-address", address, "--log.level", "warn")
 	p.Until(t, "http://"+address+"/-/ready", "ready", func(code int, _ string) bool { return code == http.StatusOK })
 	return p

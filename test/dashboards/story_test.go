@@ -21,13 +21,14 @@ const first, second, forbidden = "replica-1", "replica-2", "replica-k8s"
 // until Prometheus has seen it.
 func tellStory(t *testing.T) (*prometheus, span) {
 	t.Helper()
-	envoy, command := program(t, "envoy", "ENVOY"), buildCommand(t)
+	envoy, prometheusPath := program(t, "envoy", "ENVOY"), program(t, "prometheus", "PROMETHEUS")
+	command := buildCommand(t)
 	replicas, targets := map[string]*replica{}, map[string]string{}
 	for _, name := range []string{first, second, forbidden} {
 		replicas[name] = &replica{command: command, xds: process.FreeAddress(t), http: process.FreeAddress(t)}
 		targets[name] = replicas[name].http
 	}
-	seen := startPrometheus(t, targets)
+	seen := startPrometheus(t, prometheusPath, targets)
 	seen.await(t, `count(up) == 3`)
 	began := time.Now()
 
@@ -58,7 +59,7 @@ func tellStory(t *testing.T) (*prometheus, span) {
 	directory.spoil(t)
 	seen.await(t, `xdsready_config_errors == 1 and on (instance) xdsready_source_stale_seconds{source="directory"} > 1`)
 	directory.point(t, 8003)
-	seen.await(t, `xdsready_config_errors == 0`)
+	seen.await(t, fmt.Sprintf(`xdsready_config_errors{instance=%q} == 0`, first))
 
 	// The hand-over of a rolling restart.
 	replicas[second].start(t, "dir:"+directory.path)

@@ -144,11 +144,10 @@ func (v tokenVolume) file() string { return filepath.Join(v.dir, "token") }
 
 func (v tokenVolume) replace(t *testing.T, token string) {
 	t.Helper()
-	version, err := os.MkdirTemp(v.dir, "..")
-	if err != nil {
+	version, link := filepath.Join(v.dir, ".."+token), filepath.Join(v.dir, "..data_tmp")
+	if err := os.Mkdir(version, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(v.dir, "..data_tmp")
 	if err := os.WriteFile(filepath.Join(version, "token"), []byte(token), 0o600); err != nil {
 		t.Fatal(err)
 	}

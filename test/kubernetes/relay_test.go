@@ -1,19 +1,26 @@
 package kubernetes
 
 import (
+	"context"
+	"encoding/base64"
+	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/xdsready/xdsready/test/process"
 )
 
 // relay stands between the program and the API server. To the program it is an
@@ -23,14 +30,22 @@ type relay struct {
 
 	mu       sync.Mutex // guards all below
 	requests []*url.URL
-	filters  map[string]filter // by resource
+	filters  map[string]filter               // by resource
+	running  map[string][]context.CancelFunc // by resource: end its requests
 }
 
-// filter changes the body of an answer on its way to the program.
-type filter func(body io.ReadCloser) io.ReadCloser
+// filter changes the body of an answer, to a watch or to something else, on its
+// way to the program.
+type filter func(watch bool, body io.ReadCloser) io.ReadCloser
 
 // startRelay starts a relay that acts with the config, until the test ends.
 func startRelay(t *testing.T, config *rest.Config) *relay {
+	t.Helper()
+	return startRelayAt(t, config, listen(t, "127.0.0.1:0"))
+}
+
+// startRelayAt is startRelay with a listener.
+func startRelayAt(t *testing.T, config *rest.Config, listener net.Listener) *relay {
 	t.Helper()
 	target, err := url.Parse(config.Host)
 	if err != nil {
@@ -40,7 +55,7 @@ func startRelay(t *testing.T, config *rest.Config) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{filters: map[string]filter{}}
+	r := &relay{filters: map[string]filter{}, running: map[string][]context.CancelFunc{}}
 	proxy := &httputil.ReverseProxy{
 		Transport:      transport,
 		FlushInterval:  -1,
@@ -48,30 +63,71 @@ func startRelay(t *testing.T, config *rest.Config) *relay {
 		ModifyResponse: r.filter,
 		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		r.mu.Lock()
-		r.requests = append(r.requests, request.URL)
-		r.mu.Unlock()
-		proxy.ServeHTTP(w, request)
-	}))
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			proxy.ServeHTTP(w, r.record(request))
+		}),
+		ReadHeaderTimeout: process.Limit,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // handshakes fail on purpose
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // until Close
+	}()
 	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
+		_ = server.Close()
+		<-served
 	})
-	r.url = server.URL
+	r.url = "http://" + listener.Addr().String()
 	return r
+}
+
+// record notes a request, which may then be ended.
+func (r *relay) record(request *http.Request) *http.Request {
+	ctx, cancel := context.WithCancel(request.Context())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests = append(r.requests, request.URL)
+	r.running[resource(request.URL)] = append(r.running[resource(request.URL)], cancel)
+	return request.WithContext(ctx)
+}
+
+// end ends all requests about a resource that are under way.
+func (r *relay) end(resource string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, cancel := range r.running[resource] {
+		cancel()
+	}
+	r.running[resource] = nil
+}
+
+// listen listens on an address.
+func listen(t *testing.T, address string) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
 }
 
 // resource is what a request to the API server is about, in the plural.
 func resource(request *url.URL) string { return path.Base(request.Path) }
 
-// filter implements httputil.ReverseProxy's ModifyResponse. Only lists and
-// watches of whole resources are filtered.
+// isWatch reports whether a request is for a watch.
+func isWatch(request *url.URL) bool {
+	watch, _ := strconv.ParseBool(request.Query().Get("watch"))
+	return watch
+}
+
+// filter implements httputil.ReverseProxy's ModifyResponse.
 func (r *relay) filter(response *http.Response) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f := r.filters[resource(response.Request.URL)]; f != nil && response.Request.Method == http.MethodGet {
-		response.Body = f(response.Body)
+	if f := r.filters[resource(response.Request.URL)]; f != nil {
+		response.Body = f(isWatch(response.Request.URL), response.Body)
 	}
 	return nil
 }
@@ -93,13 +149,20 @@ func (r *relay) seen() []*url.URL {
 // kubeconfig writes a kubeconfig file that leads to the relay.
 func (r *relay) kubeconfig(t *testing.T) string {
 	t.Helper()
-	return writeKubeconfig(t, []byte(`apiVersion: v1
+	return kubeconfigOf(t, r.url, nil)
+}
+
+// kubeconfigOf writes a kubeconfig file that leads to a URL, without a user. A
+// server with TLS must have a certificate of the CA.
+func kubeconfigOf(t *testing.T, server string, ca []byte) string {
+	t.Helper()
+	return writeKubeconfig(t, fmt.Appendf(nil, `apiVersion: v1
 kind: Config
 current-context: test
-clusters: [{name: test, cluster: {server: "`+r.url+`"}}]
+clusters: [{name: test, cluster: {server: %q, certificate-authority-data: %q}}]
 users: [{name: test, user: {}}]
 contexts: [{name: test, context: {cluster: test, user: test}}]
-`))
+`, server, base64.StdEncoding.EncodeToString(ca)))
 }
 
 // writeKubeconfig writes a kubeconfig file and returns its path.

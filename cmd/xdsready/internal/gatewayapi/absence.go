@@ -13,7 +13,7 @@ import (
 type Absence struct {
 	Kind   AbsenceKind
 	Object types.NamespacedName
-	// From is the namespace that refers to the object; set for ReferenceGrants only.
+	// From is the namespace that refers to the object; set for grants only.
 	From string
 }
 
@@ -26,19 +26,21 @@ const (
 	// AbsentEndpointSlices says that the Service has none, although a Service of
 	// its sort usually has one, be it empty.
 	AbsentEndpointSlices AbsenceKind = "EndpointSlices"
-	// AbsentReferenceGrant says that no grant permits a reference from
-	// the namespace From to the object, a Service or a Secret.
+	// AbsentReferenceGrant says that no grant lets HTTPRoutes of the namespace
+	// From refer to the object, a Service.
 	AbsentReferenceGrant AbsenceKind = "ReferenceGrant"
 	// AbsentSecret says that there is no such Secret of type kubernetes.io/tls.
 	AbsentSecret AbsenceKind = "Secret"
+	// AbsentSecretGrant says that no grant lets Gateways of the namespace From
+	// refer to the object, a Secret.
+	AbsentSecretGrant AbsenceKind = "SecretReferenceGrant"
 )
 
 func (a Absence) String() string {
-	text := string(a.Kind) + " " + a.Object.String()
 	if a.From != "" {
-		text = string(a.Kind) + " to " + a.Object.String() + " from " + a.From
+		return string(a.Kind) + " " + a.Object.String() + " from " + a.From
 	}
-	return text
+	return string(a.Kind) + " " + a.Object.String()
 }
 
 // sortAbsences orders absences and removes what is there twice.

@@ -14,39 +14,50 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// certificates returns the secrets of a listener that can be served, what is
-// wrong with the others, and what was not there.
-func (g *Gateway) certificates(l *listener, w World) (good []*corev1.Secret, faults []fault, absent []Absence) {
-	if len(l.certificateRefs()) == 0 {
-		faults = append(faults, faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "tls.certificateRefs: HTTPS needs a certificate"))
+// certificate is what one certificateRef leads to.
+type certificate struct {
+	secret *corev1.Secret // nil if there is none that can be served
+	absent []Absence
+	fault  fault
+}
+
+// certificates looks up the certificates of a listener that terminates TLS.
+func (g *Gateway) certificates(l *listener, w World) []certificate {
+	refs := l.certificateRefs()
+	if len(refs) == 0 {
+		return []certificate{{fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "tls.certificateRefs: HTTPS needs a certificate")}}
 	}
-	for _, ref := range l.certificateRefs() {
-		if !isSecret(ref) {
-			faults = append(faults, faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "%s %s: a certificate is a Secret",
-				groupKind(valueOr(ref.Group, ""), valueOr(ref.Kind, "Secret")), ref.Name))
-			continue
-		}
-		key := g.secret(ref)
-		link := reference{fromKind: "Gateway", fromNamespace: g.Object.Namespace, toKind: "Secret", to: key}
-		if !link.permitted(w) {
-			f, a := link.refused()
-			faults, absent = append(faults, f), append(absent, a)
-			continue
-		}
-		secret := w.Secret(key)
-		if secret == nil {
-			faults = append(faults, faultf(gatewayv1.ListenerReasonInvalidCertificateRef,
-				"Secret %s does not exist, or is not of type %s", key, corev1.SecretTypeTLS))
-			absent = append(absent, Absence{Kind: AbsentSecret, Object: key})
-			continue
-		}
-		if err := checkKeyPair(secret); err != nil {
-			faults = append(faults, faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "Secret %s: %v", key, err))
-			continue
-		}
-		good = append(good, secret)
+	all := make([]certificate, len(refs))
+	for i, ref := range refs {
+		all[i] = g.certificate(ref, w)
 	}
-	return good, faults, absent
+	return all
+}
+
+func (g *Gateway) certificate(ref gatewayv1.SecretObjectReference, w World) certificate {
+	if !isSecret(ref) {
+		return certificate{fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "%s %s: a certificate is a Secret",
+			groupKind(valueOr(ref.Group, ""), valueOr(ref.Kind, "Secret")), ref.Name)}
+	}
+	key := g.secret(ref)
+	if link := toSecret(g.Object.Namespace, key); !link.permitted(w) {
+		return certificate{
+			fault:  link.refused(),
+			absent: []Absence{{Kind: AbsentSecretGrant, Object: key, From: g.Object.Namespace}},
+		}
+	}
+	secret := w.Secret(key)
+	if secret == nil {
+		return certificate{
+			fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef,
+				"Secret %s does not exist, or is not of type %s", key, corev1.SecretTypeTLS),
+			absent: []Absence{{Kind: AbsentSecret, Object: key}},
+		}
+	}
+	if err := checkKeyPair(secret); err != nil {
+		return certificate{fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "Secret %s: %v", key, err)}
+	}
+	return certificate{secret: secret}
 }
 
 // checkKeyPair returns an error if Envoy would reject the secret. Whether the

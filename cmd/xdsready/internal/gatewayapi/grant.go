@@ -1,8 +1,11 @@
 package gatewayapi
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
 
 // reference is a reference by name from an object in one namespace to an object
@@ -14,18 +17,34 @@ type reference struct {
 	to            types.NamespacedName
 }
 
+// toService and toSecret are the two kinds of reference that exist here.
+func toService(fromNamespace string, to types.NamespacedName) reference {
+	return reference{fromKind: "HTTPRoute", fromNamespace: fromNamespace, toKind: "Service", to: to}
+}
+
+func toSecret(fromNamespace string, to types.NamespacedName) reference {
+	return reference{fromKind: "Gateway", fromNamespace: fromNamespace, toKind: "Secret", to: to}
+}
+
+// Permits reports whether one of the grants, which are those of the namespace of
+// the object, permits what the absence says is not permitted.
+func Permits(grants []gatewayv1beta1.ReferenceGrant, a Absence) bool {
+	r := toService(a.From, a.Object)
+	if a.Kind == AbsentSecretGrant {
+		r = toSecret(a.From, a.Object)
+	}
+	return slices.ContainsFunc(grants, func(g gatewayv1beta1.ReferenceGrant) bool { return r.grantedBy(g.Spec) })
+}
+
 // permitted reports whether the reference stays in its namespace or is granted
 // by the namespace that it leads to.
 func (r reference) permitted(w World) bool {
-	if r.fromNamespace == r.to.Namespace {
-		return true
-	}
-	for _, grant := range w.ReferenceGrants(r.to.Namespace) {
-		if r.grantedBy(grant.Spec) {
-			return true
-		}
-	}
-	return false
+	return r.fromNamespace == r.to.Namespace ||
+		slices.ContainsFunc(w.ReferenceGrants(r.to.Namespace), func(g *gatewayv1beta1.ReferenceGrant) bool { return r.grantedBy(g.Spec) })
+}
+
+func (r reference) grantedBy(grant gatewayv1.ReferenceGrantSpec) bool {
+	return slices.ContainsFunc(grant.From, r.isFrom) && slices.ContainsFunc(grant.To, r.isTo)
 }
 
 func (r reference) isFrom(from gatewayv1.ReferenceGrantFrom) bool {
@@ -37,9 +56,8 @@ func (r reference) isTo(to gatewayv1.ReferenceGrantTo) bool {
 }
 
 // refused says that the reference is not permitted, and what would permit it.
-func (r reference) refused() (fault, Absence) {
+func (r reference) refused() fault {
 	return faultf(gatewayv1.RouteReasonRefNotPermitted,
-			"no ReferenceGrant in namespace %s lets a %s of namespace %s refer to %s %s",
-			r.to.Namespace, r.fromKind, r.fromNamespace, r.toKind, r.to),
-		Absence{Kind: AbsentReferenceGrant, Object: r.to, From: r.fromNamespace}
+		"no ReferenceGrant in namespace %s lets %ss of namespace %s refer to %s %s",
+		r.to.Namespace, r.fromKind, r.fromNamespace, r.toKind, r.to)
 }

@@ -19,7 +19,8 @@ type Plan struct {
 	Resources []cache.Resource
 	// Backends are those of the attached routes, sorted by name.
 	Backends []Backend
-	// Absent are Secrets, and grants to refer to them, that were not there.
+	// Absent are the Secrets, and the grants to refer to them, that the Gateway
+	// names and World did not show. Their listeners are left out.
 	Absent []Absence
 	// Gateway is the status without the times of transitions and the addresses.
 	Gateway gatewayv1.GatewayStatus
@@ -72,15 +73,23 @@ func (g *Gateway) Assemble(routes []*Resolution, w World) (*Plan, error) {
 // the others from being served.
 func (a *assembly) newSite(l *listener) *site {
 	s := &site{listener: l, refs: l.refs, usable: a.gateway.fault.none() && l.accepted.none()}
-	if l.secure() {
-		good, faults, absent := a.gateway.certificates(l, a.world)
-		if !l.refs.none() {
-			faults = append(faults, l.refs)
-		}
-		s.certificates, s.refs = good, join(faults)
-		s.usable = s.usable && len(good) > 0
-		a.plan.Absent = append(a.plan.Absent, absent...)
+	if !l.secure() {
+		return s
 	}
+	var faults []fault
+	for _, c := range a.gateway.certificates(l, a.world) {
+		a.plan.Absent = append(a.plan.Absent, c.absent...)
+		if c.fault.none() {
+			s.certificates = append(s.certificates, c.secret)
+		} else {
+			faults = append(faults, c.fault)
+		}
+	}
+	if !l.refs.none() {
+		faults = append(faults, l.refs)
+	}
+	s.refs = join(faults)
+	s.usable = s.usable && len(s.certificates) > 0
 	return s
 }
 

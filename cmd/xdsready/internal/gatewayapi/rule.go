@@ -19,7 +19,7 @@ type rule struct {
 func newRule(spec *gatewayv1.HTTPRouteRule) rule {
 	u := rule{spec: spec}
 	if field := unsupported(spec); field != "" {
-		u.dropped = field + " is not supported"
+		u.dropped = field + ": not supported"
 		return u
 	}
 	matches := spec.Matches

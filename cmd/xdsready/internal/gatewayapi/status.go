@@ -74,7 +74,7 @@ func (a *assembly) accepted() metav1.Condition {
 		f := faultf(gatewayv1.GatewayReasonListenersNotValid, "no listener can be used: %s", strings.Join(unused, ", "))
 		return newCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionFalse, f, generation)
 	default:
-		f := faultf(gatewayv1.GatewayReasonListenersNotValid, "not accepted listeners: %s; accepted: %s",
+		f := faultf(gatewayv1.GatewayReasonListenersNotValid, "listeners left out: %s; in use: %s",
 			strings.Join(unused, ", "), strings.Join(used, ", "))
 		return newCondition(gatewayv1.GatewayConditionAccepted, metav1.ConditionTrue, f, generation)
 	}

@@ -40,11 +40,9 @@ func (r *Route) resolveRef(ref gatewayv1.HTTPBackendRef, w World) target {
 		t.fault = faultf(gatewayv1.RouteReasonBackendNotFound, "Service %s: the reference has no port", key)
 		return t
 	}
-	link := reference{fromKind: "HTTPRoute", fromNamespace: r.Object.Namespace, toKind: "Service", to: key}
-	if !link.permitted(w) {
-		var absent Absence
-		t.fault, absent = link.refused()
-		t.absent = append(t.absent, absent)
+	if link := toService(r.Object.Namespace, key); !link.permitted(w) {
+		t.fault = link.refused()
+		t.absent = append(t.absent, Absence{Kind: AbsentReferenceGrant, Object: key, From: r.Object.Namespace})
 		return t
 	}
 	t.cluster = clusterName(key, *ref.Port)

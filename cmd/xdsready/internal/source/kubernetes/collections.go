@@ -35,11 +35,11 @@ func newCollections(in *inputs, controller gatewayv1.GatewayController, options 
 			}
 			ours := gatewayapi.NewGateway(g)
 			return &ours
-		}, options.WithName("gateways of our classes")...),
+		}, options.WithName("accepted-gateways")...),
 		routes: krt.NewCollection(in.routes.objects, func(_ krt.HandlerContext, r *gatewayv1.HTTPRoute) **gatewayapi.Route {
 			route := gatewayapi.NewRoute(r)
 			return &route
-		}, options.WithName("compiled routes")...),
+		}, options.WithName("compiled-routes")...),
 		grants: krt.NewIndex(in.grants.objects, "namespace", func(g *gatewayv1beta1.ReferenceGrant) []string {
 			return []string{g.Namespace}
 		}),

@@ -19,7 +19,7 @@ type crd struct {
 // going reports whether the CRD is being deleted or has been. If the API server
 // does not tell, because it may not be asked, it is not.
 func (c *crd) going(ctx context.Context) (bool, error) {
-	found := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "apiextensions.k8s.io/v1", Kind: "CustomResourceDefinition"}}
+	found := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: apiextensions.String(), Kind: "CustomResourceDefinition"}}
 	err := c.live.Get(ctx, types.NamespacedName{Name: c.name}, found)
 	switch {
 	case apierrors.IsNotFound(err):

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -100,14 +101,27 @@ func (in *input[T]) run(ctx context.Context) {
 	reflector.RunWithContext(ctx)
 }
 
-// failed reports an error. The absence of an optional CRD is knowledge: there
-// are no such objects. Those known from before a CRD's deletion stay.
+// failed reports an error. The absence of an optional CRD is none but knowledge:
+// there are no such objects. Those known from before a CRD's deletion stay.
 func (in *input[T]) failed(err error) {
-	in.report.failed(in.resource, err)
-	if in.optional && apierrors.IsNotFound(err) {
-		in.report.waiting(in.resource, "optional and not installed: counts as empty")
-		in.synced.close()
+	missing := in.crd != nil && apierrors.IsNotFound(err)
+	if missing {
+		err = fmt.Errorf("CRD %s is not installed: %w", in.crd.name, err)
 	}
+	if missing && in.optional && !in.hasRead() {
+		in.report.failed(in.resource, nil)
+		in.synced.close()
+		in.report.waiting(in.resource, "optional and not installed: counts as empty")
+		return
+	}
+	in.report.failed(in.resource, err)
+}
+
+// hasRead reports whether objects were ever read.
+func (in *input[T]) hasRead() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.version != ""
 }
 
 // Replace implements cache.ReflectorStore: a whole list has been read. The

@@ -37,22 +37,25 @@ var scheme = func() *runtime.Scheme {
 	return s
 }()
 
+// apiextensions is the group version of CRDs.
+var apiextensions = schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}
+
 // mapper knows the paths of all that is asked for, so that no client has to
 // discover them first, which would be one more thing that can fail.
 var mapper = func() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
-	add := func(version schema.GroupVersion, scope meta.RESTScope, kinds ...string) {
-		for _, kind := range kinds {
-			m.Add(version.WithKind(kind), scope)
-		}
+	add := func(version schema.GroupVersion, kind, plural string, scope meta.RESTScope) {
+		resource := version.WithResource(plural)
+		m.AddSpecific(version.WithKind(kind), resource, resource, scope)
 	}
-	add(gatewayv1.SchemeGroupVersion, meta.RESTScopeRoot, "GatewayClass")
-	add(gatewayv1.SchemeGroupVersion, meta.RESTScopeNamespace, "Gateway", "HTTPRoute")
-	add(gatewayv1beta1.SchemeGroupVersion, meta.RESTScopeNamespace, "ReferenceGrant")
-	add(corev1.SchemeGroupVersion, meta.RESTScopeNamespace, "Service")
-	add(discoveryv1.SchemeGroupVersion, meta.RESTScopeNamespace, "EndpointSlice")
-	add(schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}, meta.RESTScopeRoot, "CustomResourceDefinition")
-	add(authenticationv1.SchemeGroupVersion, meta.RESTScopeRoot, "TokenReview")
+	add(gatewayv1.SchemeGroupVersion, "GatewayClass", "gatewayclasses", meta.RESTScopeRoot)
+	add(gatewayv1.SchemeGroupVersion, "Gateway", "gateways", meta.RESTScopeNamespace)
+	add(gatewayv1.SchemeGroupVersion, "HTTPRoute", "httproutes", meta.RESTScopeNamespace)
+	add(gatewayv1beta1.SchemeGroupVersion, "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
+	add(corev1.SchemeGroupVersion, "Service", "services", meta.RESTScopeNamespace)
+	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
+	add(apiextensions, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)
+	add(authenticationv1.SchemeGroupVersion, "TokenReview", "tokenreviews", meta.RESTScopeRoot)
 	return m
 }()
 

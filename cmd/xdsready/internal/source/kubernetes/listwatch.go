@@ -123,9 +123,6 @@ func plain(err error) error {
 			return fmt.Errorf("cannot reach %s://%s: %w", target.Scheme, target.Host, failed.Err)
 		}
 	}
-	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("CRD not installed: %w", err)
-	}
 	return err
 }
 

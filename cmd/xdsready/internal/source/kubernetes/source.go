@@ -145,11 +145,12 @@ func (s *Source) Inputs() []Check {
 }
 
 // Derived returns a check for each derived collection, and one for the handlers
-// that feed [Source.Take].
+// that feed [Source.Take]. None is named as an input is: a watch error is shown
+// on all checks that are named after its resource.
 func (s *Source) Derived() []Check {
 	return []Check{
-		{Name: "gateways", Syncer: s.collections.gateways},
-		{Name: "routes", Syncer: s.collections.routes},
+		{Name: "accepted-gateways", Syncer: s.collections.gateways},
+		{Name: "compiled-routes", Syncer: s.collections.routes},
 		{Name: "builder", Syncer: syncers(s.handlers)},
 	}
 }

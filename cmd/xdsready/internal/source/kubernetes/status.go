@@ -26,21 +26,22 @@ type statuses struct {
 
 	mu       sync.Mutex // guards all below
 	classes  map[types.NamespacedName]gatewayv1.GatewayClassStatus
-	gateways map[types.NamespacedName]told[gatewayv1.GatewayStatus]
+	gateways map[types.NamespacedName]gatewayStatus
 	routes   map[types.NamespacedName]map[types.NamespacedName][]gatewayv1.RouteParentStatus // by route and Gateway
 	dirty    map[statusOf]bool                                                               // to be written
 }
 
-// told is a status of one object; another object of the same name has none yet.
-type told[S any] struct {
+// gatewayStatus is the status of one Gateway; another one of the same name has
+// none yet.
+type gatewayStatus struct {
 	uid    types.UID
-	status S
+	status gatewayv1.GatewayStatus
 }
 
 func newStatuses() *statuses {
 	return &statuses{
 		wake: make(chan struct{}, 1), classes: map[types.NamespacedName]gatewayv1.GatewayClassStatus{},
-		gateways: map[types.NamespacedName]told[gatewayv1.GatewayStatus]{},
+		gateways: map[types.NamespacedName]gatewayStatus{},
 		routes:   map[types.NamespacedName]map[types.NamespacedName][]gatewayv1.RouteParentStatus{},
 		dirty:    map[statusOf]bool{},
 	}
@@ -68,9 +69,9 @@ func (s *statuses) tellClass(class *gatewayv1.GatewayClass) {
 // tell says what a plan means for the status of its Gateway and routes.
 func (s *statuses) tell(key types.NamespacedName, gateway *gatewayapi.Gateway, plan *gatewayapi.Plan, problems map[types.NamespacedName][]string) {
 	s.update(func() {
-		now := told[gatewayv1.GatewayStatus]{gateway.Object.UID, plan.Gateway}
-		if before, ok := s.gateways[key]; !ok || !equality.Semantic.DeepEqual(before, now) {
-			s.gateways[key] = now
+		before := s.gateways[key]
+		if before.uid != gateway.Object.UID || !equality.Semantic.DeepEqual(before.status, plan.Gateway) {
+			s.gateways[key] = gatewayStatus{gateway.Object.UID, plan.Gateway}
 			s.dirty[statusOf{"Gateway", key}] = true
 		}
 		for route, parents := range s.routes {
