@@ -14,6 +14,10 @@ import (
 // others, which docs/install.md explains one by one.
 var withToken = []string{
 	"cluster: create authentication.k8s.io/tokenreviews",
+	"cluster: get apiextensions.k8s.io/customresourcedefinitions gatewayclasses.gateway.networking.k8s.io",
+	"cluster: get apiextensions.k8s.io/customresourcedefinitions gateways.gateway.networking.k8s.io",
+	"cluster: get apiextensions.k8s.io/customresourcedefinitions httproutes.gateway.networking.k8s.io",
+	"cluster: get apiextensions.k8s.io/customresourcedefinitions referencegrants.gateway.networking.k8s.io",
 	"cluster: get,list,watch core/namespaces",
 	"cluster: get,list,watch core/secrets",
 	"cluster: get,list,watch core/services",
@@ -48,7 +52,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// rights returns what the roles allow, a line per resource.
+// rights returns what the roles allow, a line per resource, or per name where
+// only some are meant.
 func rights(t *testing.T, objects []runtime.Object) []string {
 	t.Helper()
 	var all []string
@@ -72,7 +77,13 @@ func lines(scope string, rules []rbacv1.PolicyRule) []string {
 				group = "core"
 			}
 			for _, resource := range rule.Resources {
-				all = append(all, scope+": "+strings.Join(rule.Verbs, ",")+" "+group+"/"+resource)
+				right := scope + ": " + strings.Join(rule.Verbs, ",") + " " + group + "/" + resource
+				if len(rule.ResourceNames) == 0 {
+					all = append(all, right)
+				}
+				for _, name := range rule.ResourceNames {
+					all = append(all, right+" "+name)
+				}
 			}
 		}
 	}

@@ -44,9 +44,14 @@ type apiServer struct {
 	auditLog    string
 }
 
-// newAPIServer starts an API server that has the CRDs of the Gateway API but
-// those that are left out. It keeps its files in dir.
-func newAPIServer(dir string, without ...string) (*apiServer, error) {
+// apiOptions are what an API server differs in from others.
+type apiOptions struct {
+	without []string          // CRDs of the Gateway API that it lacks
+	flags   map[string]string // of kube-apiserver
+}
+
+// newAPIServer starts an API server, which keeps its files in dir.
+func newAPIServer(dir string, o apiOptions) (*apiServer, error) {
 	a := &apiServer{environment: &envtest.Environment{}, auditLog: filepath.Join(dir, "audit.log")}
 	server := a.environment.ControlPlane.GetAPIServer()
 	server.CertDir = filepath.Join(dir, "certificates") // given, it outlives a restart
@@ -62,8 +67,11 @@ func newAPIServer(dir string, without ...string) (*apiServer, error) {
 		return nil, err
 	}
 	server.Configure().Set("audit-policy-file", policy).Set("audit-log-path", a.auditLog)
+	for flag, value := range o.flags {
+		server.Configure().Set(flag, value)
+	}
 	for _, crd := range gatewayCRDs {
-		if !slices.Contains(without, crd) {
+		if !slices.Contains(o.without, crd) {
 			a.environment.CRDDirectoryPaths = append(a.environment.CRDDirectoryPaths, crdFile(crd))
 		}
 	}
@@ -97,9 +105,9 @@ func crdFile(plural string) string {
 }
 
 // startAPIServer starts an API server for one test.
-func startAPIServer(t *testing.T, without ...string) *apiServer {
+func startAPIServer(t *testing.T, o apiOptions) *apiServer {
 	t.Helper()
-	a, err := newAPIServer(t.TempDir(), without...)
+	a, err := newAPIServer(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,6 +170,26 @@ func (a *apiServer) create(t *testing.T, objects ...client.Object) {
 	for _, object := range objects {
 		if err := a.client.Create(t.Context(), object); err != nil {
 			t.Fatalf("creating %T %s: %v", object, client.ObjectKeyFromObject(object), err)
+		}
+	}
+}
+
+// update replaces the spec of objects, whoever changed them before.
+func (a *apiServer) update(t *testing.T, objects ...client.Object) {
+	t.Helper()
+	for _, object := range objects {
+		current, ok := object.DeepCopyObject().(client.Object)
+		if !ok {
+			t.Fatalf("%T is no object", object)
+		}
+		if err := a.client.Get(t.Context(), client.ObjectKeyFromObject(object), current); err != nil {
+			t.Fatal(err)
+		}
+		patch := client.MergeFrom(current)
+		object.SetResourceVersion(current.GetResourceVersion())
+		object.SetUID(current.GetUID())
+		if err := a.client.Patch(t.Context(), object, patch); err != nil {
+			t.Fatalf("updating %T %s: %v", object, client.ObjectKeyFromObject(object), err)
 		}
 	}
 }

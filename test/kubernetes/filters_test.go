@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -13,14 +14,16 @@ func cut(_ bool, body io.ReadCloser) io.ReadCloser {
 	return http.NoBody
 }
 
-// holdAfter returns a filter that lets the first bytes of each answer pass, and
-// the rest once released is closed.
-func holdAfter(bytes int, released <-chan struct{}) filter {
+// holdAfter returns a filter that lets the first bytes of an answer pass, closes
+// reached, and lets the rest pass once released is closed. It is for one answer.
+func holdAfter(bytes int, reached chan<- struct{}, released <-chan struct{}) filter {
+	var once sync.Once
 	return func(_ bool, body io.ReadCloser) io.ReadCloser {
 		return newPipeline(body, func(passed int) <-chan struct{} {
 			if passed < bytes {
 				return nil
 			}
+			once.Do(func() { close(reached) })
 			return released
 		})
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // root is the top of the repository.
@@ -30,6 +32,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	ctrllog.SetLogger(logr.Discard())
 	// The tests wait more than they work: more of them at a time than there are
 	// processors.
 	if err := flag.Set("test.parallel", "6"); err != nil {
@@ -54,7 +57,7 @@ func (s suite) Run() (code int) {
 		err = prepare(dir)
 	}
 	if err == nil {
-		shared, err = newAPIServer(dir)
+		shared, err = newAPIServer(dir, apiOptions{})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

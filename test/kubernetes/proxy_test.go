@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/xdsready/xdsready/test/process"
 )
@@ -30,6 +32,15 @@ type identity struct {
 // ofGateway is the identity of a proxy that names its Gateway as its cluster.
 func ofGateway(gateway string) identity {
 	return identity{node: &corev3.Node{Id: "proxy", Cluster: gateway}, transport: insecure.NewCredentials()}
+}
+
+// byMetadata is the identity of a proxy that names its Gateway in its metadata.
+func byMetadata(gateway string) identity {
+	metadata := &structpb.Struct{Fields: map[string]*structpb.Value{"gateway": structpb.NewStringValue(gateway)}}
+	return identity{
+		node:      &corev3.Node{Id: "proxy", Cluster: "anything", Metadata: metadata},
+		transport: insecure.NewCredentials(),
+	}
 }
 
 // proxy is an xDS client with one ADS stream. It takes and ACKs all it is sent.
@@ -193,20 +204,23 @@ func (x *proxy) wantEnd(t *testing.T) error {
 	}
 }
 
-// holds reports on what the proxy has now.
-func (x *proxy) holds(what func(view) bool) bool {
+// now returns what the proxy holds now.
+func (x *proxy) now() view {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return what(x.view)
+	copied := view{}
+	for typeURL, resources := range x.view {
+		copied[typeURL] = maps.Clone(resources)
+	}
+	return copied
 }
 
 // inventory is what the proxy has now, as text.
 func (x *proxy) inventory() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	v := x.now()
 	var text string
 	for _, typeURL := range slices.Concat(whole, named) {
-		text += fmt.Sprintf("\n%s: %q", typeURL, sorted(x.view[typeURL]))
+		text += fmt.Sprintf("\n%s: %q", typeURL, sorted(v[typeURL]))
 	}
-	return text + fmt.Sprintf("\ntargets: %q", x.view.targets())
+	return text + fmt.Sprintf("\ntargets: %q", v.targets())
 }

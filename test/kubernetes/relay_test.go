@@ -31,6 +31,7 @@ type relay struct {
 	mu       sync.Mutex // guards all below
 	requests []*url.URL
 	filters  map[string]filter               // by resource
+	paused   map[string]<-chan struct{}      // by resource: closed when its requests may go on
 	running  map[string][]context.CancelFunc // by resource: end its requests
 }
 
@@ -55,7 +56,7 @@ func startRelayAt(t *testing.T, config *rest.Config, listener net.Listener) *rel
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{filters: map[string]filter{}, running: map[string][]context.CancelFunc{}}
+	r := &relay{filters: map[string]filter{}, paused: map[string]<-chan struct{}{}, running: map[string][]context.CancelFunc{}}
 	proxy := &httputil.ReverseProxy{
 		Transport:      transport,
 		FlushInterval:  -1,
@@ -65,7 +66,12 @@ func startRelayAt(t *testing.T, config *rest.Config, listener net.Listener) *rel
 	}
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-			proxy.ServeHTTP(w, r.record(request))
+			request, resumed := r.record(request)
+			select {
+			case <-resumed:
+			case <-request.Context().Done():
+			}
+			proxy.ServeHTTP(w, request)
 		}),
 		ReadHeaderTimeout: process.Limit,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // handshakes fail on purpose
@@ -83,14 +89,32 @@ func startRelayAt(t *testing.T, config *rest.Config, listener net.Listener) *rel
 	return r
 }
 
-// record notes a request, which may then be ended.
-func (r *relay) record(request *http.Request) *http.Request {
+// passing is closed: what nothing holds back.
+var passing = func() <-chan struct{} {
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}()
+
+// record notes a request, which may then be ended, and returns what it waits for.
+func (r *relay) record(request *http.Request) (_ *http.Request, resumed <-chan struct{}) {
 	ctx, cancel := context.WithCancel(request.Context())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests = append(r.requests, request.URL)
-	r.running[resource(request.URL)] = append(r.running[resource(request.URL)], cancel)
-	return request.WithContext(ctx)
+	of := resource(request.URL)
+	r.running[of] = append(r.running[of], cancel)
+	if resumed = r.paused[of]; resumed == nil {
+		resumed = passing
+	}
+	return request.WithContext(ctx), resumed
+}
+
+// pause keeps later requests about a resource until resumed is closed.
+func (r *relay) pause(resource string, resumed <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused[resource] = resumed
 }
 
 // end ends all requests about a resource that are under way.

@@ -21,13 +21,13 @@ type scene struct {
 	controller gatewayv1.GatewayController
 }
 
-// scenes counts them, for their names.
-var scenes atomic.Int64
+// names counts those that were made up.
+var names atomic.Int64
 
 // newScene makes a scene without Gateways.
 func newScene(t *testing.T, api *apiServer) *scene {
 	t.Helper()
-	name := fmt.Sprintf("scene-%d", scenes.Add(1))
+	name := fmt.Sprintf("scene-%d", names.Add(1))
 	s := &scene{apiServer: api, namespace: name, controller: gatewayv1.GatewayController("xdsready.test/" + name)}
 	s.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	return s
@@ -57,6 +57,9 @@ func (s *scene) serve(t *testing.T, flags ...string) *program {
 	t.Helper()
 	return serve(t, s.kubeconfig(t), s.flags(flags...)...)
 }
+
+// unique returns a name that no other object has.
+func (*scene) unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, names.Add(1)) }
 
 func (s *scene) meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: s.namespace, Name: name}

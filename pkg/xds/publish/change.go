@@ -58,7 +58,7 @@ func (p *Proxy) missing(s *subscription, c *change) {
 		}
 		if s.typeURL == resourcev3.RouteType {
 			c.send = append(c.send, emptyRoutes(name))
-		} else if p.options.Delta {
+		} else if p.options.Delta || s.wildcard && fullState(s.typeURL) {
 			c.absent = append(c.absent, name)
 		}
 	}

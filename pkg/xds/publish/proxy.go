@@ -113,7 +113,7 @@ func (p *Proxy) rebase(s *subscription) {
 		_, wanted := p.target.resource(s.typeURL, name)
 		return !differs || !wanted || h.block.on == "" // it waits for clusters unnamed, which may be others now
 	})
-	maps.DeleteFunc(s.rejected, func(name string, _ rejection) bool { _, ok := p.target.resource(s.typeURL, name); return !ok })
+	p.withdraw(s)
 }
 
 // Next returns the next response to send, and false if there is none before the

@@ -64,6 +64,26 @@ func (p *Proxy) reject(s *subscription, f flight, message string, now time.Time)
 	p.accept(s, f, now)
 }
 
+// withdraw works in that the target has no more what was rejected. Where the
+// proxy holds what the target has now, nothing else would follow the NACK, and
+// whoever watches the stream would take it for one that is behind for ever. So
+// there is one more response, and an ACK.
+func (p *Proxy) withdraw(s *subscription) {
+	for name, bad := range s.rejected {
+		r, wanted := p.target.resource(s.typeURL, name)
+		_, differs := s.view.except[name]
+		switch {
+		case wanted && !differs && r.Version() != bad.version:
+			s.resend(name)
+		case !wanted && !differs && s.wildcard:
+			s.missing = append(s.missing, name)
+		}
+		if !wanted {
+			delete(s.rejected, name)
+		}
+	}
+}
+
 // suspect makes the resources of a rejected response, of which none was named, be
 // sent again in two halves. Some proxies have taken the good ones.
 func (p *Proxy) suspect(s *subscription, f flight, names []string) {

@@ -3,6 +3,7 @@ package publish_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,41 @@ func TestOtherContentIsOfferedAtOnceAfterARejection(t *testing.T) {
 	config := swapConfig(t, "old", "old")
 	r.publish(append(config, staticCluster("bad", 1))...)
 	r.want("CDS 6: bad")
+}
+
+// A NACK after which nothing is to be sent would be the last word on a stream
+// that has all its config.
+func TestARejectionThatIsWithdrawnIsFollowedByAnACK(t *testing.T) {
+	both(t, func(t *testing.T, delta bool) {
+		t.Helper()
+		for name, bad := range map[string][]proto.Message{
+			"added":   swapConfig(t, "old", "bad", "old"),
+			"changed": append(swapConfig(t, "old"), staticCluster("old", 7)),
+		} {
+			t.Run(name, func(t *testing.T) {
+				r := loaded(t, delta)
+				r.publish(bad...)
+				first := map[string]string{"added": "CDS 5: bad", "changed": "CDS 5: old"}[name]
+				if !delta && name == "added" {
+					first = "CDS 5: bad old"
+				}
+				r.want(first)
+				r.nack("CDS", "5", "cluster "+strings.Fields(first)[2]+": no")
+				r.want()
+				r.publish(swapConfig(t, "old", "old")...)
+				switch {
+				case name == "changed": // a changed cluster waits for its endpoints
+					r.want("CDS 6: old", "EDS 7: old")
+				case delta:
+					r.want("CDS 6: -bad")
+				default:
+					r.want("CDS 6: old")
+				}
+				r.ack("CDS", "6")
+				r.want()
+			})
+		}
+	})
 }
 
 func TestARouteToARejectedClusterKeepsItsTarget(t *testing.T) {

@@ -58,7 +58,7 @@ func load(t *testing.T, manifests ...string) *world {
 		services:   make(map[types.NamespacedName]*corev1.Service),
 		secrets:    make(map[types.NamespacedName]*corev1.Secret),
 	}
-	for _, document := range strings.Split(strings.Join(manifests, "\n---\n"), "\n---\n") {
+	for document := range strings.SplitSeq(strings.Join(manifests, "\n---\n"), "\n---\n") {
 		if strings.TrimSpace(document) != "" {
 			w.add(t, document)
 		}

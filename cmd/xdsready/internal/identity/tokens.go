@@ -23,6 +23,9 @@ const (
 	// asked: it is the life of a token that the kubelet renews, so an outage
 	// locks out no proxy that was let in before.
 	outlasting = time.Hour
+	// answerTimeout is how long the API server may take to judge a token: one
+	// that is silent must not hold up proxies that were let in before.
+	answerTimeout = 5 * time.Second
 	// maxKnown bounds the tokens remembered.
 	maxKnown = 10_000
 )
@@ -36,7 +39,6 @@ const serviceAccount = "system:serviceaccount:"
 type Tokens struct {
 	api      client.Client
 	audience string
-	now      func() time.Time
 
 	mu    sync.Mutex // guards known
 	known map[[sha256.Size]byte]verdict
@@ -50,7 +52,7 @@ type verdict struct {
 
 // NewTokens returns a Tokens that asks api for TokenReviews.
 func NewTokens(api client.Client, audience string) *Tokens {
-	return &Tokens{api: api, audience: audience, now: time.Now, known: map[[sha256.Size]byte]verdict{}}
+	return &Tokens{api: api, audience: audience, known: map[[sha256.Size]byte]verdict{}}
 }
 
 // Authorize returns an error unless the peer of ctx may take the node group.
@@ -89,13 +91,15 @@ func bearer(ctx context.Context) (string, error) {
 func (t *Tokens) user(ctx context.Context, token string) (string, error) {
 	hash := sha256.Sum256([]byte(token))
 	before, known := t.recall(hash)
-	if known && t.now().Sub(before.at) < trusted {
+	if known && time.Since(before.at) < trusted {
 		return before.user, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{t.audience}}}
 	err := t.api.Create(ctx, review)
 	switch {
-	case err != nil && known && t.now().Sub(before.at) < outlasting:
+	case err != nil && known && time.Since(before.at) < outlasting:
 		return before.user, nil
 	case err != nil:
 		return "", fmt.Errorf("its token cannot be checked: %w", err)
@@ -103,7 +107,7 @@ func (t *Tokens) user(ctx context.Context, token string) (string, error) {
 		t.forget(hash)
 		return "", fmt.Errorf("its token is not valid for audience %q", t.audience)
 	}
-	t.remember(hash, verdict{review.Status.User.Username, t.now()})
+	t.remember(hash, verdict{review.Status.User.Username, time.Now()})
 	return review.Status.User.Username, nil
 }
 
