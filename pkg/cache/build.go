@@ -91,9 +91,15 @@ func newBuilder(resources []Resource) (*builder, error) {
 			first := slices.IndexFunc(resources, func(o Resource) bool { return o.key() == r.key() })
 			return nil, &DuplicateError{TypeURL: r.typeURL, Name: r.name, First: first, Second: second}
 		}
-		b.put(r)
+		b.byKey[r.key()] = r
 	}
+	b.order = slices.Clone(resources)
+	slices.SortFunc(b.order, compareResources) // fast where they come in order, as from a builder that keeps them so
 	return b, nil
+}
+
+func compareResources(x, y Resource) int {
+	return cmp.Or(strings.Compare(x.typeURL, y.typeURL), strings.Compare(x.name, y.name))
 }
 
 func (b *builder) put(r Resource) { b.byKey[r.key()], b.order = r, nil }
@@ -106,9 +112,7 @@ func (b *builder) drop(k key) {
 // sorted returns what the builder holds, by type and name.
 func (b *builder) sorted() []Resource {
 	if b.order == nil {
-		b.order = slices.SortedFunc(maps.Values(b.byKey), func(x, y Resource) int {
-			return cmp.Or(strings.Compare(x.typeURL, y.typeURL), strings.Compare(x.name, y.name))
-		})
+		b.order = slices.SortedFunc(maps.Values(b.byKey), compareResources)
 	}
 	return b.order
 }

@@ -95,10 +95,10 @@ func measureMemory() (memory, error) {
 }
 
 // residentBytes is the present resident set of this process.
-func residentBytes() (uint64, error) { return statusBytes("VmRSS") }
+func residentBytes() (uint64, error) { return procBytes(ownStatus, "VmRSS") }
 
 // peakBytes is the largest resident set that this process has had since resetPeak.
-func peakBytes() (uint64, error) { return statusBytes("VmHWM") }
+func peakBytes() (uint64, error) { return procBytes(ownStatus, "VmHWM") }
 
 // resetPeak gives back all garbage and lets peakBytes begin anew.
 func resetPeak() error {
@@ -107,11 +107,14 @@ func resetPeak() error {
 	return os.WriteFile("/proc/self/clear_refs", []byte(highWaterMark), 0)
 }
 
-// statusBytes reads a line of the process's status, which only Linux has.
-func statusBytes(name string) (uint64, error) {
-	status, err := os.ReadFile("/proc/self/status")
+// ownStatus has what Linux says of this process.
+const ownStatus = "/proc/self/status"
+
+// procBytes reads a line "name: number kB" of a file that only Linux has.
+func procBytes(path, name string) (uint64, error) {
+	status, err := os.ReadFile(path)
 	if err != nil {
-		return 0, fmt.Errorf("resident set of the process: %w", err)
+		return 0, fmt.Errorf("memory of the process: %w", err)
 	}
 	for line := range strings.Lines(string(status)) {
 		var kib uint64
@@ -119,7 +122,7 @@ func statusBytes(name string) (uint64, error) {
 			return kib * 1024, nil
 		}
 	}
-	return 0, fmt.Errorf("resident set of the process: no %s in /proc/self/status", name)
+	return 0, fmt.Errorf("memory of the process: no %s in %s", name, path)
 }
 
 // child is a child process as seen from here.
@@ -137,7 +140,11 @@ func startChild(ctx context.Context, role, config string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, program, role, config)
+	return converse(role, exec.CommandContext(ctx, program, role, config))
+}
+
+// converse starts a command that talks as a child process does.
+func converse(role string, command *exec.Cmd) (*child, error) {
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {

@@ -21,7 +21,7 @@ type benchmark struct {
 
 // suite is everything that is measured. A new benchmark is a file with its two
 // sides and a line here.
-var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams, fanoutSotW, fanoutDelta, fanoutVariants, idleStreams, fanoutScale}
+var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams, fanoutSotW, fanoutDelta, fanoutVariants, idleStreams, fanoutScale, kubernetesSource}
 
 // scale is how much is measured: less makes the numbers worse, not different.
 type scale struct {
@@ -42,6 +42,13 @@ type scale struct {
 	services int // that a server has
 	changes  int // of one endpoint, in a session
 	shrink   int // divides the sizes of the rows scale/
+
+	clusterServices int           // in the API server of the rows kubernetes/
+	clusterRoutes   int           // that share them
+	starts          int           // of each program
+	settling        time.Duration // from its start until its memory is measured
+	updates         int           // of one EndpointSlice, one after another
+	steady          time.Duration // of 100 of them per second
 }
 
 // full takes a good minute on 2 CPUs.
@@ -50,6 +57,8 @@ var full = scale{
 	openings: 300, polledOpenings: 60, checks: 200,
 	streams: 10_000, bigStreams: 1_000, connections: 100,
 	sessions: 3, proxies: 1_000, services: 1_000, changes: 5, shrink: 1,
+	clusterServices: 10_000, clusterRoutes: 2_000,
+	starts: 5, settling: 8 * time.Second, updates: 300, steady: 20 * time.Second,
 }
 
 // run measures every benchmark that has a row whose name matches only, and

@@ -1,8 +1,6 @@
 package cluster
 
-import (
-	"testing"
-)
+import "testing"
 
 // Patches of the control plane's Deployment.
 const (
@@ -39,7 +37,7 @@ func TestWithoutGate(t *testing.T) {
 		arguments: []string{
 			"--test-no-gate",
 			// Longer than it takes until the old replicas have ended.
-			"--test-input-delay=services=40s,endpointslices=45s",
+			"--test-input-delay=httproutes=40s",
 			// Or clusters would go only after all this is over.
 			"--removal-delay=1s",
 		},

@@ -103,21 +103,21 @@ func TestACertificateTakesOnlyItsGroups(t *testing.T) {
 		node Node
 		want string // in the text of PERMISSION_DENIED; empty: admitted
 	}{
-		{name: "URI", sans: []string{"spiffe://prod/ns/mesh/sa/proxy"}, node: Node{"a", "internal"}},
-		{name: "URI, * in the pattern", sans: []string{"spiffe://prod/ns/shop/sa/edge"}, node: Node{"a", "edge"}},
-		{name: "DNS, * in the pattern", sans: []string{"edge-7.example"}, node: Node{"a", "edge"}},
-		{name: "the second name of several", sans: []string{"other.example", "spiffe://prod/ns/mesh/sa/proxy"}, node: Node{"a", "internal"}},
-		{name: "names of two groups: one", sans: []string{"edge-7.example", "spiffe://prod/ns/mesh/sa/proxy"}, node: Node{"a", "edge"}},
-		{name: "names of two groups: the other", sans: []string{"edge-7.example", "spiffe://prod/ns/mesh/sa/proxy"}, node: Node{"a", "internal"}},
+		{name: "URI", sans: []string{"spiffe://prod/ns/mesh/sa/proxy"}, node: Node{ID: "a", Cluster: "internal"}},
+		{name: "URI, * in the pattern", sans: []string{"spiffe://prod/ns/shop/sa/edge"}, node: Node{ID: "a", Cluster: "edge"}},
+		{name: "DNS, * in the pattern", sans: []string{"edge-7.example"}, node: Node{ID: "a", Cluster: "edge"}},
+		{name: "the second name of several", sans: []string{"other.example", "spiffe://prod/ns/mesh/sa/proxy"}, node: Node{ID: "a", Cluster: "internal"}},
+		{name: "names of two groups: one", sans: []string{"edge-7.example", "spiffe://prod/ns/mesh/sa/proxy"}, node: Node{ID: "a", Cluster: "edge"}},
+		{name: "names of two groups: the other", sans: []string{"edge-7.example", "spiffe://prod/ns/mesh/sa/proxy"}, node: Node{ID: "a", Cluster: "internal"}},
 		{
-			name: "another group", sans: []string{"spiffe://prod/ns/mesh/sa/proxy"}, node: Node{"a", "edge"},
+			name: "another group", sans: []string{"spiffe://prod/ns/mesh/sa/proxy"}, node: Node{ID: "a", Cluster: "edge"},
 			want: `node "a" (cluster "edge") is refused: no SAN of its certificate may take group "edge"`,
 		},
-		{name: "a name that does not match", sans: []string{"spiffe://prod/ns/shop/sa/edge2"}, node: Node{"a", "edge"}, want: "no SAN"},
-		{name: "no name", sans: []string{""}, node: Node{"a", "edge"}, want: "no SAN"},
-		{name: "no certificate", node: Node{"a", "edge"}, want: "no verified client certificate"},
-		{name: "a group without patterns", sans: []string{"edge-7.example"}, node: Node{"a", "closed"}, want: "no SAN"},
-		{name: "a group that nobody knows", sans: []string{"edge-7.example"}, node: Node{"a", "unheard"}, want: "no SAN"},
+		{name: "a name that does not match", sans: []string{"spiffe://prod/ns/shop/sa/edge2"}, node: Node{ID: "a", Cluster: "edge"}, want: "no SAN"},
+		{name: "no name", sans: []string{""}, node: Node{ID: "a", Cluster: "edge"}, want: "no SAN"},
+		{name: "no certificate", node: Node{ID: "a", Cluster: "edge"}, want: "no verified client certificate"},
+		{name: "a group without patterns", sans: []string{"edge-7.example"}, node: Node{ID: "a", Cluster: "closed"}, want: "no SAN"},
+		{name: "a group that nobody knows", sans: []string{"edge-7.example"}, node: Node{ID: "a", Cluster: "unheard"}, want: "no SAN"},
 		{name: "no node", sans: []string{"edge-7.example"}, want: "the first message must name a node"},
 	} {
 		for way, ask := range ways {
@@ -159,10 +159,10 @@ func TestAStreamKeepsItsNode(t *testing.T) {
 	}{
 		{name: "no node in later messages", authorize: anyID, second: &discoveryv3.DiscoveryRequest{}},
 		{name: "the same node again", authorize: anyID, second: sotwFrom(edge)},
-		{name: "another id, though it may be that too", authorize: anyID, second: sotwFrom(Node{"b", "edge"}), want: codes.PermissionDenied},
-		{name: "another cluster", authorize: anyID, second: sotwFrom(Node{"a", "internal"}), want: codes.PermissionDenied},
+		{name: "another id, though it may be that too", authorize: anyID, second: sotwFrom(Node{ID: "b", Cluster: "edge"}), want: codes.PermissionDenied},
+		{name: "another cluster", authorize: anyID, second: sotwFrom(Node{ID: "a", Cluster: "internal"}), want: codes.PermissionDenied},
 		{name: "an empty node", authorize: anyID, second: sotwFrom(Node{}), want: codes.PermissionDenied},
-		{name: "without Authorize no node is checked", second: sotwFrom(Node{"b", "internal"})},
+		{name: "without Authorize no node is checked", second: sotwFrom(Node{ID: "b", Cluster: "internal"})},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a, err := New(nil, Options{Authorize: tc.authorize})
@@ -199,7 +199,7 @@ func TestNothingIsSentBeforeTheProxyIsKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ss := &fakeServerStream{ctx: t.Context(), inbound: []proto.Message{sotwFrom(Node{"a", "edge"})}}
+	ss := &fakeServerStream{ctx: t.Context(), inbound: []proto.Message{sotwFrom(Node{ID: "a", Cluster: "edge"})}}
 	handler := func(_ any, s grpc.ServerStream) error {
 		if err := s.SendMsg(&discoveryv3.DiscoveryResponse{}); status.Code(err) != codes.PermissionDenied {
 			t.Errorf("SendMsg before the first message: got %v, want PERMISSION_DENIED", err)

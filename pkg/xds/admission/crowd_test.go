@@ -93,7 +93,7 @@ func load(ctx context.Context, cc *grpc.ClientConn) error {
 	if err != nil {
 		return err
 	}
-	request := sotwFrom(Node{"a", "edge"})
+	request := sotwFrom(Node{ID: "a", Cluster: "edge"})
 	request.TypeUrl = resourcev3.ClusterType
 	_ = s.Send(request) // its error is what Recv returns
 	response, err := s.Recv()

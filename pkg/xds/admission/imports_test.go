@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 		"google.golang.org/grpc/status",
 		"google.golang.org/protobuf/proto",
 		"google.golang.org/protobuf/reflect/protoreflect",
+		"google.golang.org/protobuf/types/known/structpb",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("imports (-want +got):\n%s", diff)

@@ -179,12 +179,12 @@ func TestNodeOf(t *testing.T) {
 		want    Node
 		present bool
 	}{
-		{name: "SotW", message: sotwFrom(Node{"a", "edge"}), want: Node{"a", "edge"}, present: true},
-		{name: "delta", message: deltaFrom(Node{"a", "edge"}), want: Node{"a", "edge"}, present: true},
+		{name: "SotW", message: sotwFrom(Node{ID: "a", Cluster: "edge"}), want: Node{ID: "a", Cluster: "edge"}, present: true},
+		{name: "delta", message: deltaFrom(Node{ID: "a", Cluster: "edge"}), want: Node{ID: "a", Cluster: "edge"}, present: true},
 		{
 			name:    "another protocol that has a node",
 			message: &loadstatsv3.LoadStatsRequest{Node: &corev3.Node{Id: "a", Cluster: "edge"}},
-			want:    Node{"a", "edge"}, present: true,
+			want:    Node{ID: "a", Cluster: "edge"}, present: true,
 		},
 		{name: "an empty node", message: sotwFrom(Node{}), present: true},
 		{name: "no node", message: &discoveryv3.DiscoveryRequest{}},
@@ -240,7 +240,7 @@ func oddNode(t *testing.T, label descriptorpb.FieldDescriptorProto_Label, typeNa
 // FuzzMessages reads whatever a client or a server may send.
 func FuzzMessages(f *testing.F) {
 	for _, m := range []proto.Message{
-		sotwFrom(Node{"a", "edge"}),
+		sotwFrom(Node{ID: "a", Cluster: "edge"}),
 		&discoveryv3.DiscoveryRequest{TypeUrl: resourcev3.ClusterType, ResponseNonce: "1", ErrorDetail: &rpcstatus.Status{Message: "no"}},
 		&discoveryv3.DeltaDiscoveryRequest{TypeUrl: resourcev3.SecretType, ResourceNamesSubscribe: []string{"web"}},
 		&discoveryv3.DiscoveryResponse{TypeUrl: resourcev3.RouteType, Nonce: "1"},
@@ -279,7 +279,7 @@ func FuzzMessages(f *testing.F) {
 			if present != (ok && withNode.GetNode() != nil) {
 				t.Fatalf("%T has a node: %t", m, present)
 			}
-			if present && node != (Node{withNode.GetNode().GetId(), withNode.GetNode().GetCluster()}) {
+			if present && node != (Node{ID: withNode.GetNode().GetId(), Cluster: withNode.GetNode().GetCluster()}) {
 				t.Errorf("nodeOf(%v) = %v", m, node)
 			}
 		}

@@ -165,7 +165,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 					want["streams{held}"]++
 				}
 				s := openStream(t.Context(), t, r.dial(t))
-				if err := s.Send(sotwFrom(Node{"a", "internal"})); err != nil && !errors.Is(err, io.EOF) {
+				if err := s.Send(sotwFrom(Node{ID: "a", Cluster: "internal"})); err != nil && !errors.Is(err, io.EOF) {
 					t.Fatal(err)
 				}
 				if _, err := s.Recv(); status.Code(err) == codes.OK || errors.Is(err, io.EOF) {
@@ -188,7 +188,7 @@ func TestStreamsOfADrainingReplica(t *testing.T) {
 		r.open()
 		ctx, cancel := context.WithCancel(t.Context())
 		s := openStream(ctx, t, r.dial(t))
-		if err := s.Send(sotwFrom(Node{"a", "edge"})); err != nil {
+		if err := s.Send(sotwFrom(Node{ID: "a", Cluster: "edge"})); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

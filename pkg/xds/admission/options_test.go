@@ -52,7 +52,7 @@ func TestOptionDefaults(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(Options{}, "Group", "Logger", "Authorize")); diff != "" {
 				t.Errorf("withDefaults (-want +got):\n%s", diff)
 			}
-			if got.Logger == nil || got.Group(Node{"a", "edge"}) != "" || got.Authorize != nil {
+			if got.Logger == nil || got.Group(Node{ID: "a", Cluster: "edge"}) != "" || got.Authorize != nil {
 				t.Error("want the default logger, one group for all and no authorization")
 			}
 		})
@@ -71,10 +71,10 @@ func TestParseMode(t *testing.T) {
 
 // What a proxy may be called reaches logs and other proxies' operators.
 func TestANodeIsQuotedAndCut(t *testing.T) {
-	if got, want := (Node{"a\nb", "edge"}).String(), `"a\nb" (cluster "edge")`; got != want {
+	if got, want := (Node{ID: "a\nb", Cluster: "edge"}).String(), `"a\nb" (cluster "edge")`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := len(Node{string(make([]byte, 1<<20)), ""}.String()); got > 2000 {
+	if got := len(Node{ID: string(make([]byte, 1<<20))}.String()); got > 2000 {
 		t.Errorf("a node with an id of 1 MiB is shown in %d bytes", got)
 	}
 }

@@ -22,7 +22,7 @@ func (t TLS) newFilters() ([]*hcmv3.HttpFilter, error) {
 	if t.TokenFile == "" {
 		return nil, nil
 	}
-	generic, err := packed(&genericv3.Generic{Credential: t.follow(tokenSecret), })
+	generic, err := packed(&genericv3.Generic{Credential: t.follow(tokenSecret), HeaderValuePrefix: "Bearer "})
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,7 @@ func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
 	}
 	for _, group := range update.Removed {
 		b.store.Remove(group, began)
+		b.faults.set("group "+group, nil)
 	}
 	b.faults.set(sourceDirectory, nil)
 	b.seconds.Observe(time.Since(began).Seconds())

@@ -82,22 +82,36 @@ func (c *clusterSource) names() []string {
 }
 
 // failed shows a resource that cannot be read: as the state of its check before
-// that has synced, as a remark on it afterwards.
+// that has synced, as a remark on it afterwards. The remark is made each time,
+// since what the next request waits for takes its place.
 func (c *clusterSource) failed(name string, err error) {
-	since, changed := c.faults.setStale(name, err)
+	since := c.faults.setStale(name, err)
 	if err != nil {
 		c.errors(context.Background(), resource(name), err)
 	}
-	if !changed {
-		return
+	switch {
+	case err == nil:
+		c.waiting(name, "")
+	case c.listed(name):
+		c.waiting(name, fmt.Sprintf("stale since %s: %v", since.UTC().Format(time.RFC3339), err))
 	}
-	note := ""
-	if err != nil {
-		note = fmt.Sprintf("stale since %s: %v", since.UTC().Format(time.RFC3339), err)
-	}
-	c.registry.Tier("informers").Note(name, note)
 }
 
+// listed reports whether a resource has ever been listed.
+func (c *clusterSource) listed(name string) bool {
+	for _, check := range c.Inputs() {
+		if check.Name == name {
+			select {
+			case <-check.Listed:
+				return true
+			default:
+			}
+		}
+	}
+	return false
+}
+
+// waiting makes a remark on the check of a resource.
 func (c *clusterSource) waiting(name, text string) { c.registry.Tier("informers").Note(name, text) }
 
 // fresh fails when some resource has been stale for longer than limit.

@@ -53,11 +53,11 @@ func (f *faults) set(source string, err error) {
 }
 
 // setStale records whether a resource of the API server can be read: nil means
-// that it can. It returns since when not, and whether anything changed.
-func (f *faults) setStale(resource string, err error) (since time.Time, changed bool) {
+// that it can. It returns since when not.
+func (f *faults) setStale(resource string, err error) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	since, changed = change(f.stale, resource, err)
+	since, changed := change(f.stale, resource, err)
 	switch {
 	case !changed:
 	case err != nil:
@@ -65,7 +65,7 @@ func (f *faults) setStale(resource string, err error) (since time.Time, changed 
 	default:
 		f.logger.Info("the API server can be read again", "resource", resource)
 	}
-	return since, changed
+	return since
 }
 
 // change enters a fault, or takes it out if err is nil. It returns since when it

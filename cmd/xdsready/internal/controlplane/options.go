@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/identity"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/dir"
 	"github.com/xdsready/xdsready/pkg/xds/admission"
 )
@@ -111,6 +113,9 @@ func (o *Options) checkKubernetes() error {
 		"--kubeconfig": o.Kubeconfig != "", "--optional-crds": len(o.OptionalCRDs) > 0,
 		"--leader-election-namespace": o.ElectionNamespace != "", "--token-audience": o.TokenAudience != "",
 		"--unready-when-stale": o.UnreadyWhenStale != 0,
+		"--group-san *=PATTERN": slices.ContainsFunc(o.GroupSANs, func(flag string) bool {
+			return strings.HasPrefix(flag, identity.Any+"=")
+		}),
 	} {
 		if given {
 			return fmt.Errorf("%s is for --source kubernetes", flag)

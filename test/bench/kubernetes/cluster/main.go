@@ -78,8 +78,6 @@ func start(crds string) (*envtest.Environment, error) {
 	server.ControlPlane.Etcd = &envtest.Etcd{}
 	// What is measured should not depend on the disk.
 	server.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
-	server.ControlPlane.GetAPIServer().Configure().
-		Set("service-cluster-ip-range", "10.96.0.0/12") // room for all Services
 	_, err := server.Start()
 	return server, err
 }

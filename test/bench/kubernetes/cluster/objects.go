@@ -60,14 +60,17 @@ func newGateway() *gatewayv1.Gateway {
 	}
 }
 
+// newService returns Service i. It is headless, which is nothing to those who read
+// the endpoints, but an address of its own costs the API server another object.
 func newService(i int) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: teamName(i), Name: serviceName(i), Labels: map[string]string{"app.kubernetes.io/name": serviceName(i)},
 		},
 		Spec: corev1.ServiceSpec{
-			Selector: map[string]string{"app.kubernetes.io/name": serviceName(i)},
-			Ports:    []corev1.ServicePort{{Name: "http", Port: servicePort, TargetPort: intstr.FromInt32(containerPort)}},
+			ClusterIP: corev1.ClusterIPNone,
+			Selector:  map[string]string{"app.kubernetes.io/name": serviceName(i)},
+			Ports:     []corev1.ServicePort{{Name: "http", Port: servicePort, TargetPort: intstr.FromInt32(containerPort)}},
 		},
 	}
 }
