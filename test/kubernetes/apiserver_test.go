@@ -66,7 +66,8 @@ func newAPIServer(dir string, o apiOptions) (*apiServer, error) {
 	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return nil, err
 	}
-	server.Configure().Set("audit-policy-file", policy).Set("audit-log-path", a.auditLog)
+	server.Configure().Set("audit-policy-file", policy).Set("audit-log-path", a.auditLog).
+		Set("service-cluster-ip-range", "10.96.0.0/16") // room for thousands of Services
 	for flag, value := range o.flags {
 		server.Configure().Set(flag, value)
 	}
@@ -132,6 +133,9 @@ func (a *apiServer) signal(t *testing.T, signal syscall.Signal) {
 	}
 	if err := syscall.Kill(pid, signal); err != nil {
 		t.Fatal(err)
+	}
+	if signal == syscall.SIGSTOP {
+		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) }) // what is stopped cannot be ended
 	}
 }
 

@@ -4,15 +4,24 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	clusterservicev3 "github.com/envoyproxy/go-control-plane/envoy/service/cluster/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/xdsready/xdsready/pkg/xds/admission"
@@ -179,7 +188,6 @@ func TestGroupOfANode(t *testing.T) {
 		{"empty metadata", "shop/web", map[string]any{"gateway": ""}, "shop/web"},
 		{"metadata of another key", "shop/web", map[string]any{"Gateway": "a/b"}, "shop/web"},
 		{"metadata that is no string", "shop/web", map[string]any{"gateway": []any{"a/b"}}, "shop/web"},
-		{"nothing", "", nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			metadata, err := structpb.NewStruct(test.metadata)
@@ -195,17 +203,35 @@ func TestGroupOfANode(t *testing.T) {
 	}
 }
 
-// checkedGroup returns the group that the admission sees in a node.
-func checkedGroup(t *testing.T, c *clusterSource, node *corev3.Node) (group string) {
+// checkedGroup returns the group that the admission of a server sees in a node.
+func checkedGroup(t *testing.T, c *clusterSource, node *corev3.Node) string {
 	t.Helper()
-	_, err := admission.New(nil, admission.Options{Authorize: func(_ context.Context, n admission.Node) error {
-		group = c.group(n)
+	seen := make(chan string, 1)
+	gate, err := admission.New(nil, admission.Options{Authorize: func(_ context.Context, n admission.Node) error {
+		seen <- c.group(n)
 		return nil
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return group
+	server := grpc.NewServer(gate.ServerOptions()...)
+	clusterservicev3.RegisterClusterDiscoveryServiceServer(server, clusterservicev3.UnimplementedClusterDiscoveryServiceServer{})
+	memory := bufconn.Listen(1 << 16)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(memory) })
+	defer serving.Wait()
+	defer server.Stop()
+	connection, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return memory.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	_, err = clusterservicev3.NewClusterDiscoveryServiceClient(connection).FetchClusters(t.Context(), &discoveryv3.DiscoveryRequest{Node: node})
+	if status.Code(err) != codes.Unimplemented {
+		t.Fatalf("the call ended with %v", err)
+	}
+	return <-seen
 }
 
 func TestNewClusterNamesWhatCannotBeUsed(t *testing.T) {

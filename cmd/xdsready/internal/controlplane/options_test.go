@@ -36,6 +36,22 @@ func TestBadOptionsNameTheirFlag(t *testing.T) {
 		{"no address", func(o *Options) { o.HTTPAddress = "" }, "--http-address must not be empty"},
 		{"xDS for everybody", func(o *Options) { o.XDSAddress = ":18000" }, "--xds-address: :18000 is not a loopback address"},
 		{"xDS for everybody over TLS", func(o *Options) { o.XDSAddress, o.TLSCert, o.TLSKey = "0.0.0.0:1", "a", "a" }, "--xds-address: 0.0.0.0:1 is not"},
+		{"negative staleness", func(o *Options) { o.Source, o.UnreadyWhenStale = "kubernetes", -1 }, "--unready-when-stale must not be negative"},
+		{"a kubeconfig of a directory", func(o *Options) { o.Kubeconfig = "a" }, "--kubeconfig is for --source kubernetes"},
+		{"CRDs of a directory", func(o *Options) { o.OptionalCRDs = []string{"gateways"} }, "--optional-crds is for --source kubernetes"},
+		{"an election of a directory", func(o *Options) { o.ElectionNamespace = "a" }, "--leader-election-namespace is for --source kubernetes"},
+		{"staleness of a directory", func(o *Options) { o.UnreadyWhenStale = 1 }, "--unready-when-stale is for --source kubernetes"},
+		{"tokens for a directory", func(o *Options) { o.TLSCert, o.TLSKey, o.TokenAudience = "a", "a", "x" }, "--token-audience is for --source kubernetes"},
+		{"all Gateways of a directory", func(o *Options) {
+			o.TLSCert, o.TLSKey, o.TLSClientCA, o.GroupSANs = "a", "a", "a", []string{"edge=a", "*=b"}
+		}, "--group-san *=PATTERN is for --source kubernetes"},
+		{"groups of nodes in Kubernetes", func(o *Options) { o.Source, o.NodeGroup = "kubernetes", "cluster" }, "--node-group is for --source dir:PATH"},
+		{"tokens in clear", func(o *Options) { o.Source, o.TokenAudience = "kubernetes", "x" }, "--token-audience needs --tls-cert and --tls-key"},
+		{"two ways to prove a group", func(o *Options) {
+			o.Source, o.TLSCert, o.TLSKey, o.TLSClientCA = "kubernetes", "a", "a", "a"
+			o.TokenAudience, o.GroupSANs = "x", []string{"*=a"}
+		}, "--token-audience and --group-san are two ways"},
+		{"Kubernetes for everybody", func(o *Options) { o.Source, o.XDSAddress = "kubernetes", ":18000" }, "--xds-address: :18000 is not"},
 		{"admin for everybody", func(o *Options) { o.AdminAddress = "0.0.0.0:1" }, "--admin-address: 0.0.0.0:1 is not a loopback address"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -59,6 +75,17 @@ func TestGoodOptions(t *testing.T) {
 		{"any address, with identity", func(o *Options) {
 			o.XDSAddress, o.TLSCert, o.TLSKey, o.TLSClientCA = ":18000", "a", "a", "a"
 			o.GroupSANs = []string{"edge=spiffe://example.org/edge"}
+		}},
+		{"Kubernetes", func(o *Options) { o.Source, o.NodeGroup = "kubernetes", "all" }},
+		{"Kubernetes with tokens on any address", func(o *Options) {
+			o.Source, o.XDSAddress, o.TLSCert, o.TLSKey, o.TokenAudience = "kubernetes", ":18000", "a", "a", "x"
+		}},
+		{"Kubernetes with mTLS and tokens", func(o *Options) {
+			o.Source, o.TLSCert, o.TLSKey, o.TLSClientCA, o.TokenAudience = "kubernetes", "a", "a", "a", "x"
+		}},
+		{"Kubernetes with mTLS for all Gateways", func(o *Options) {
+			o.Source, o.TLSCert, o.TLSKey, o.TLSClientCA = "kubernetes", "a", "a", "a"
+			o.GroupSANs = []string{"*=spiffe://example.org/ns/{namespace}/sa/{name}"}
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -135,12 +135,12 @@ func (in *input[T]) Replace(list []any, version string) error {
 	}
 	if in.version == "" {
 		in.objects.Reset(objects)
+		in.report.waiting(in.resource, "") // for a CRD, if it was one
 	} else {
 		in.merge(objects)
 	}
 	in.version = version
 	in.synced.close()
-	in.report.waiting(in.resource, "")
 	return nil
 }
 

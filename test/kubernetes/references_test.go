@@ -1,0 +1,150 @@
+package kubernetes
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xdsready/xdsready/test/process"
+)
+
+// witness looks at all that proxies are sent, for routes to what they were not.
+type witness struct {
+	scene *scene
+	// backendFirst has the routes, by path, whose Service and EndpointSlice were
+	// there before.
+	backendFirst sync.Map
+
+	views     atomic.Int64
+	noCluster atomic.Int64 // routes whose cluster the proxy does not have
+	noAddress atomic.Int64 // routes whose cluster has no endpoint there
+}
+
+// look is called with each state of a proxy.
+func (w *witness) look(v view) {
+	w.views.Add(1)
+	clusters := v.clusters()
+	for path, cluster := range v.targets() {
+		if _, ok := w.backendFirst.Load(path); !ok {
+			continue
+		}
+		switch {
+		case clusters[cluster] == nil:
+			w.noCluster.Add(1)
+		case len(v.endpoints(cluster)) == 0:
+			w.noAddress.Add(1)
+		}
+	}
+}
+
+// references is how many of each order are made; REFERENCES=10000 is a long run.
+func references(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("REFERENCES")
+	if text == "" {
+		return 2000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("REFERENCES: %v", err)
+	}
+	return n
+}
+
+// referenceGateways is how many Gateways the routes are spread over.
+const referenceGateways = 10
+
+// create makes n routes to Services of their own, at all Gateways at a time. Of
+// every four, the route of the last comes before what it refers to.
+func (w *witness) create(t *testing.T, n int) {
+	t.Helper()
+	var running sync.WaitGroup
+	for gateway := range referenceGateways {
+		running.Go(func() {
+			for i := range n / referenceGateways {
+				name := fmt.Sprintf("r%d-%d", gateway, i)
+				route := w.scene.route(name, gatewayName(gateway), name)
+				objects := append(w.scene.backend(name), route)
+				if i%4 == 3 {
+					objects = append([]client.Object{route}, w.scene.backend(name)...)
+				} else {
+					w.backendFirst.Store(pathOf(name), true)
+				}
+				for _, object := range objects {
+					if err := w.scene.client.Create(t.Context(), object); err != nil {
+						t.Errorf("creating %s: %v", name, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	running.Wait()
+}
+
+func gatewayName(i int) string { return fmt.Sprintf("gw%d", i) }
+
+// newWitness makes a scene with Gateways, and starts the program behind a relay
+// that delays what Services and EndpointSlices there are, with a proxy for each.
+func newWitness(t *testing.T, path string, flags ...string) (*witness, []*proxy) {
+	t.Helper()
+	s := newSceneWithClass(t, shared)
+	for i := range referenceGateways {
+		s.create(t, s.gateway(gatewayName(i)))
+	}
+	r := startRelay(t, s.environment.Config)
+	r.set("services", delayed)
+	r.set("endpointslices", delayed)
+	p := start(t, path, r.kubeconfig(t), s.flags(flags...)...)
+	p.wantReady(t)
+	w := &witness{scene: s}
+	var proxies []*proxy
+	for i := range referenceGateways {
+		x := connectWatched(t, p, transports[i%len(transports)], ofGateway(s.group(gatewayName(i))), w.look)
+		x.until(t, "its listener", func(v view) bool { return len(v.listeners()) == 1 })
+		proxies = append(proxies, x)
+	}
+	return w, proxies
+}
+
+// No proxy is ever sent a route to a Service that was there before the route,
+// but not its cluster with its endpoints, however late the watches of these are.
+// Where the route came first, its cluster follows.
+func TestNoReferenceWithoutItsReferent(t *testing.T) {
+	t.Parallel()
+	n := references(t)
+	w, proxies := newWitness(t, command)
+	w.create(t, n)
+	for i, x := range proxies {
+		x.until(t, "all its routes, with all their clusters", func(v view) bool {
+			for _, cluster := range v.targets() {
+				if len(v.endpoints(cluster)) == 0 {
+					return false
+				}
+			}
+			return len(v.targets()) == n/referenceGateways
+		})
+		t.Logf("%s: %d routes", gatewayName(i), len(x.now().targets()))
+	}
+	if w.noCluster.Load()+w.noAddress.Load() > 0 {
+		t.Errorf("of %d states that proxies were in, %d routes had no cluster and %d a cluster without endpoints, though all of it was there before the route",
+			w.views.Load(), w.noCluster.Load(), w.noAddress.Load())
+	}
+}
+
+// The same without the gate and its confirmations goes wrong: the test above can
+// see what it looks for.
+func TestWitnessSeesReferencesWithoutReferents(t *testing.T) {
+	t.Parallel()
+	w, _ := newWitness(t, ungatedCommand, "--test-no-gate")
+	w.create(t, 200)
+	if !within(process.Limit, func() bool { return w.noCluster.Load() > 0 }) {
+		t.Error("no route without its cluster was seen without the gate")
+	}
+	t.Logf("routes without their cluster: %d, without endpoints: %d, in %d states", w.noCluster.Load(), w.noAddress.Load(), w.views.Load())
+}
