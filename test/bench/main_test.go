@@ -37,6 +37,7 @@ var tiny = scale{
 	openings: 2, polledOpenings: 1, checks: 3,
 	streams: 20, bigStreams: 4, connections: 2,
 	sessions: 1, proxies: 5, services: 10, changes: 2, shrink: 1000,
+	clusterServices: 40, clusterRoutes: 20, starts: 1, settling: time.Second, updates: 3, steady: time.Second,
 }
 
 // call runs the program with tiny sizes.
@@ -57,7 +58,7 @@ func suiteNames() []string {
 }
 
 func TestJSONHasEveryRowWithBothItsNumbers(t *testing.T) {
-	code, stdout, stderr := call(t, "--output", "json", "--only", ".")
+	code, stdout, stderr := call(t, "--output", "json", "--only", `^[^k][^/]*/`) // kubernetes/ has a test of its own
 	var r report
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatalf("standard output is no JSON (exit code %d): %v\n%s%s", code, err, stdout, stderr)
@@ -81,7 +82,8 @@ func TestJSONHasEveryRowWithBothItsNumbers(t *testing.T) {
 			t.Errorf("%s: ours is %v and the peer's %v: nothing was measured", row.Name, row.Ours, peer)
 		}
 	}
-	if diff := cmp.Diff(suiteNames(), names); diff != "" {
+	want := slices.DeleteFunc(suiteNames(), func(name string) bool { return strings.HasPrefix(name, needsCluster) })
+	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	if r.Missed != missed {

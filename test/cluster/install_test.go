@@ -83,6 +83,7 @@ func (k *kube) install(t *testing.T, release, chart string, values map[string]an
 
 // uninstall removes what does not go with the namespace.
 func (k *kube) uninstall(ctx context.Context, t *testing.T) {
+	t.Helper()
 	for _, release := range k.releases {
 		helm := exec.CommandContext(ctx, "helm", "uninstall", release, "--namespace", k.namespace)
 		if out, err := helm.CombinedOutput(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"slices"
 	"testing"
 	"text/template"
@@ -20,6 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/connrotation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -44,16 +47,14 @@ func newKube(t *testing.T) *kube {
 		t.Fatal(err)
 	}
 	config.QPS = -1 // thousands of Services are made at once
-	web, err := rest.HTTPClientFor(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(web.CloseIdleConnections)
+	dialer := connrotation.NewDialer(new(net.Dialer).DialContext)
+	config.Dial = dialer.DialContext
+	t.Cleanup(dialer.CloseAll) // the clients would keep their connections
 	k := &kube{config: config}
-	if k.client, err = client.NewWithWatch(config, client.Options{HTTPClient: web}); err != nil {
+	if k.client, err = client.NewWithWatch(config, client.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if k.pods, err = kubernetes.NewForConfigAndClient(config, web); err != nil {
+	if k.pods, err = kubernetes.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
@@ -76,6 +77,7 @@ func newKube(t *testing.T) *kube {
 // removeNamespace returns when it is gone, so that the next test has the machine
 // for itself.
 func (k *kube) removeNamespace(ctx context.Context, t *testing.T) {
+	t.Helper()
 	err := k.watch(ctx, &corev1.NamespaceList{}, func(event watch.Event) bool {
 		if namespace, ok := event.Object.(*corev1.Namespace); ok && event.Type == watch.Added {
 			if err := k.client.Delete(ctx, namespace); err != nil {
@@ -114,9 +116,7 @@ func (k *kube) remove(t *testing.T, manifest string, values map[string]any) {
 func (k *kube) objects(t *testing.T, manifest string, values map[string]any) (objects []*unstructured.Unstructured) {
 	t.Helper()
 	filled := map[string]any{"Namespace": k.namespace}
-	for name, value := range values {
-		filled[name] = value
-	}
+	maps.Copy(filled, values)
 	var text bytes.Buffer
 	if err := template.Must(template.New("").Option("missingkey=error").Parse(manifest)).Execute(&text, filled); err != nil {
 		t.Fatal(err)

@@ -94,7 +94,7 @@ func (k *kube) forward(t *testing.T, pod string, port int) (url string) {
 	go func() { ended <- forwarder.ForwardPorts() }()
 	t.Cleanup(func() {
 		close(stop)
-		<-ended
+		_ = <-ended // the test has ended: whatever it says comes too late
 	})
 	select {
 	case <-ready:
@@ -190,6 +190,7 @@ func (k *kube) awaitLog(t *testing.T, pod, what string, holds func(logLine) bool
 
 // logPods logs what the pods of a failed test have to say.
 func (k *kube) logPods(ctx context.Context, t *testing.T) {
+	t.Helper()
 	pods := new(corev1.PodList)
 	if err := k.client.List(ctx, pods, client.InNamespace(k.namespace)); err != nil {
 		t.Log(err)

@@ -22,6 +22,7 @@ func startScene(t *testing.T, o controlPlaneOptions) *scene {
 	k.apply(t, backendManifest, backend(2))
 	k.apply(t, gatewayManifest, nil)
 	k.apply(t, routeManifest, map[string]any{"Service": "echo"})
+	k.awaitRollout(t, controlPlane)
 	k.installProxies(t)
 	k.awaitRollout(t, "echo")
 

@@ -5,6 +5,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -13,6 +14,7 @@ type delta struct {
 	stream discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
 	node   *corev3.Node        // nil once it has been sent
 	asked  map[string][]string // by type, from the first subscription on
+	cold   []string            // nonces of clusters, to be ACKed once all are warm
 }
 
 func (d *delta) subscribe(typeURL string, names []string) error {
@@ -34,7 +36,7 @@ func (d *delta) receive(apply func(func(view) error) error) error {
 	if err != nil {
 		return err
 	}
-	typeURL := response.GetTypeUrl()
+	typeURL, warm := response.GetTypeUrl(), false
 	err = apply(func(v view) error {
 		for _, name := range response.GetRemovedResources() {
 			delete(v[typeURL], name)
@@ -45,12 +47,28 @@ func (d *delta) receive(apply func(func(view) error) error) error {
 			}
 		}
 		v.forget()
+		warm = v.warm()
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return d.stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: typeURL, ResponseNonce: response.GetNonce()})
+	if typeURL == resourcev3.ClusterType {
+		d.cold = append(d.cold, response.GetNonce())
+	} else if err := d.acknowledge(typeURL, response.GetNonce()); err != nil {
+		return err
+	}
+	for warm && len(d.cold) > 0 {
+		if err := d.acknowledge(resourcev3.ClusterType, d.cold[0]); err != nil {
+			return err
+		}
+		d.cold = d.cold[1:]
+	}
+	return nil
+}
+
+func (d *delta) acknowledge(typeURL, nonce string) error {
+	return d.stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: typeURL, ResponseNonce: nonce})
 }
 
 // sotw is the variant in which a response has all resources of its type, or
@@ -60,6 +78,7 @@ type sotw struct {
 	node   *corev3.Node
 	asked  map[string][]string
 	last   map[string]*discovery.DiscoveryResponse // by type
+	cold   bool                                    // the clusters are to be ACKed once all are warm
 }
 
 func (s *sotw) subscribe(typeURL string, names []string) error {
@@ -85,7 +104,7 @@ func (s *sotw) receive(apply func(func(view) error) error) error {
 	if err != nil {
 		return err
 	}
-	typeURL := response.GetTypeUrl()
+	typeURL, warm := response.GetTypeUrl(), false
 	err = apply(func(v view) error {
 		if slices.Contains(whole, typeURL) {
 			v[typeURL] = map[string]proto.Message{}
@@ -96,13 +115,29 @@ func (s *sotw) receive(apply func(func(view) error) error) error {
 			}
 		}
 		v.forget()
+		warm = v.warm()
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	s.last[typeURL] = response
-	return s.request(typeURL)
+	if typeURL == resourcev3.ClusterType {
+		s.cold = true
+	} else if err := s.request(typeURL); err != nil {
+		return err
+	}
+	if warm && s.cold {
+		s.cold = false
+		return s.request(resourcev3.ClusterType)
+	}
+	return nil
+}
+
+// warm reports whether all clusters have what they need to serve. Envoy ACKs
+// clusters when they are.
+func (v view) warm() bool {
+	return len(without(v.wanted(resourcev3.EndpointType), sorted(v[resourcev3.EndpointType]))) == 0
 }
 
 // forget drops what nothing in the view names any more, as proxies do.

@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -86,31 +85,6 @@ func hasLine(text string, words ...string) bool {
 		}
 	}
 	return false
-}
-
-// status is what /readyz answers as JSON, as far as the tests read it.
-type status struct {
-	Ready bool   `json:"ready"`
-	Phase string `json:"phase"`
-	Tiers []struct {
-		Name   string `json:"name"`
-		Checks []struct {
-			Name    string `json:"name"`
-			State   string `json:"state"`
-			Message string `json:"message"`
-		} `json:"checks"`
-	} `json:"tiers"`
-}
-
-// status returns the tiers and checks.
-func (p *program) status(t *testing.T) status {
-	t.Helper()
-	_, body := p.ask(t, "/readyz?format=json")
-	var s status
-	if err := json.Unmarshal([]byte(body), &s); err != nil {
-		t.Fatalf("/readyz?format=json: %v: %s", err, body)
-	}
-	return s
 }
 
 // metric returns the value of a sample, named with its labels as /metrics shows

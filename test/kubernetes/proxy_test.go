@@ -43,7 +43,8 @@ func byMetadata(gateway string) identity {
 	}
 }
 
-// proxy is an xDS client with one ADS stream. It takes and ACKs all it is sent.
+// proxy is an xDS client with one ADS stream. It takes all it is sent, and ACKs
+// it as Envoy does.
 type proxy struct {
 	// each is called with what the proxy holds after each response; nil: none.
 	each func(view)

@@ -137,7 +137,10 @@ func pathOf(route string) string { return "/" + route }
 func (s *scene) service(name string) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: s.meta(name),
-		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80}}},
+		Spec: corev1.ServiceSpec{
+			Selector: map[string]string{"app": name},
+			Ports:    []corev1.ServicePort{{Name: "http", Port: 80}},
+		},
 	}
 }
 

@@ -13,7 +13,7 @@ func TestNothingStarves(t *testing.T) {
 	t.Parallel()
 	external := func(s *scene) client.Object {
 		service := s.service("app")
-		service.Spec.Type, service.Spec.ExternalName = corev1.ServiceTypeExternalName, "app.example.org"
+		service.Spec.Type, service.Spec.ExternalName, service.Spec.Selector = corev1.ServiceTypeExternalName, "app.example.org", nil
 		return service
 	}
 	for _, test := range []struct {

@@ -70,7 +70,7 @@ func clusters(ctx context.Context, client *http.Client, admin string) (map[strin
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("Envoy's admin server answers %s", response.Status)
+		return nil, fmt.Errorf("the admin server of Envoy answers %s", response.Status)
 	}
 	var answer struct {
 		Statuses []struct {

@@ -1,6 +1,8 @@
 package controlplane
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -8,7 +10,9 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"github.com/google/go-cmp/cmp"
 
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/source"
 	"github.com/xdsready/xdsready/pkg/cache"
 )
 
@@ -32,6 +36,45 @@ func TestDanglingReferencesAreLoggedOnce(t *testing.T) {
 		if lines := strings.Count(log.String(), "\n"); lines != step.lines {
 			t.Errorf("%s: %d lines, want %d:\n%s", step.name, lines, step.lines, log.String())
 		}
+	}
+}
+
+// updates is a source that gives one update after another.
+type updates struct {
+	configSource
+	next []source.Update
+}
+
+func (u *updates) Take(context.Context) source.Update {
+	update := u.next[0]
+	u.next = u.next[1:]
+	return update
+}
+
+// A fault of a group is shown until the group is taken, or gone.
+func TestFaultsOfGroupsEnd(t *testing.T) {
+	bad := errors.New("bad")
+	b := &builder{
+		source: &updates{next: []source.Update{
+			{Groups: map[string][]cache.Resource{"a": nil}, Faults: map[string]error{"b": bad, "c": bad}},
+			{Groups: map[string][]cache.Resource{"b": nil}},
+			{Removed: []string{"c"}},
+		}},
+		store: &cache.Store{}, stored: func(string) {}, contents: &contents{},
+		faults: newFaults(slog.New(slog.DiscardHandler)), logger: slog.New(slog.DiscardHandler), seconds: newBuildSeconds(),
+	}
+	for _, want := range [][]string{{"group b", "group c"}, {"group c"}, nil} {
+		b.take(t.Context(), nil)
+		var got []string
+		for _, f := range b.faults.all() {
+			got = append(got, f.source)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("faults (-want +got):\n%s", diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, b.store.Groups()); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
 	}
 }
 

@@ -53,6 +53,7 @@ func newCluster(o Options, faults *faults) (*clusterSource, error) {
 	c.Source, err = kubernetes.New(kubernetes.Options{
 		Config: config, Controller: o.ControllerName, OptionalCRDs: optional,
 		ElectionNamespace: cmp.Or(o.ElectionNamespace, kubernetes.PodNamespace()),
+		Ready:             func(ctx context.Context) error { return c.registry.Tier("snapshot").Await(ctx) },
 		Failed:            c.failed, Waiting: c.waiting, Debug: c.debug, Logger: o.Logger,
 		Ungated: o.Ungated, Delays: o.InputDelays,
 	})

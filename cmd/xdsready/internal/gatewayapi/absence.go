@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -15,6 +16,8 @@ type Absence struct {
 	Object types.NamespacedName
 	// From is the namespace that refers to the object; set for grants only.
 	From string
+	// Port is the port of the object; set for ports only.
+	Port int32
 }
 
 // AbsenceKind says of which kind the absent thing is.
@@ -23,6 +26,8 @@ type AbsenceKind string
 const (
 	// AbsentService says that there is no such Service.
 	AbsentService AbsenceKind = "Service"
+	// AbsentPort says that the Service has no such TCP port.
+	AbsentPort AbsenceKind = "Port"
 	// AbsentEndpointSlices says that the Service has none, although a Service of
 	// its sort usually has one, be it empty.
 	AbsentEndpointSlices AbsenceKind = "EndpointSlices"
@@ -37,16 +42,20 @@ const (
 )
 
 func (a Absence) String() string {
-	if a.From != "" {
-		return string(a.Kind) + " " + a.Object.String() + " from " + a.From
+	text := string(a.Kind) + " " + a.Object.String()
+	switch {
+	case a.From != "":
+		text += " from " + a.From
+	case a.Port != 0:
+		text += fmt.Sprintf(" %d", a.Port)
 	}
-	return string(a.Kind) + " " + a.Object.String()
+	return text
 }
 
 // sortAbsences orders absences and removes what is there twice.
 func sortAbsences(absent []Absence) []Absence {
 	slices.SortFunc(absent, func(a, b Absence) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), compareKeys(a.Object, b.Object), cmp.Compare(a.From, b.From))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), compareKeys(a.Object, b.Object), cmp.Compare(a.From, b.From), cmp.Compare(a.Port, b.Port))
 	})
 	return slices.Compact(absent)
 }

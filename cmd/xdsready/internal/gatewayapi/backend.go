@@ -109,9 +109,9 @@ func (b Backend) appProtocol() string {
 	return valueOr(valueOr(b.port(), corev1.ServicePort{}).AppProtocol, "")
 }
 
-// exists reports whether the Service has the port. An ExternalName Service
+// Exists reports whether the Service has the port. An ExternalName Service
 // without ports leaves it to whoever names one.
-func (b Backend) exists() bool {
+func (b Backend) Exists() bool {
 	return b.port() != nil || b.External() && len(b.Service.Spec.Ports) == 0
 }
 

@@ -50,7 +50,7 @@ func BenchmarkAssemble(b *testing.B) {
 				resolutions = append(resolutions, NewRoute(r).Resolve(&world{}))
 			}
 			for b.Loop() {
-				if _, err := gateway.Assemble(resolutions, &world{}); err != nil {
+				if _, err := gateway.Assemble(resolutions, &world{}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

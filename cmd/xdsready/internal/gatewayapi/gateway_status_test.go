@@ -156,6 +156,15 @@ listeners:
 				"Programmed False Invalid: the listener is left out: see the other conditions",
 			},
 		},
+		"client certificates on the port": {
+			spec: "tls: {frontend: {default: {}, perPort: [{port: 443, tls: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]}}}]}}\n" +
+				httpsListener("certificateRefs: [{name: good}]") + beside,
+			more: goodSecret,
+			want: []string{
+				"Accepted False UnsupportedValue: tls.frontend of the Gateway: client certificates are not supported",
+				"Programmed False Invalid: the listener is left out: see the other conditions",
+			},
+		},
 		"client certificates on another port": {
 			spec: "tls: {frontend: {default: {}, perPort: [{port: 444, tls: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: ca}]}}}]}}\n" +
 				httpsListener("certificateRefs: [{name: good}]") + beside,

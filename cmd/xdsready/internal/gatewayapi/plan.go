@@ -27,12 +27,15 @@ type Plan struct {
 	// Routes has an entry for each parentRef to this Gateway, in the order of the
 	// route, without the times of transitions and the name of the controller.
 	Routes map[types.NamespacedName][]gatewayv1.RouteParentStatus
+
+	certificates map[gatewayv1.SectionName][]*corev1.Secret // with which each listener is served
 }
 
 // assembly is a Plan in the making.
 type assembly struct {
 	gateway *Gateway
 	world   World
+	last    *Plan // nil: none
 	plan    *Plan
 	sites   []*site
 }
@@ -53,9 +56,11 @@ type attachment struct {
 }
 
 // Assemble joins a Gateway and the routes that name it, in any order, into the
-// resources of its node group and into status. The error is one of encoding.
-func (g *Gateway) Assemble(routes []*Resolution, w World) (*Plan, error) {
-	a := &assembly{gateway: g, world: w, plan: &Plan{}}
+// resources of its node group and into status. last is what it was before, nil at
+// first: a listener whose certificate is gone or damaged keeps the good one that
+// it was served with. The error is one of encoding.
+func (g *Gateway) Assemble(routes []*Resolution, w World, last *Plan) (*Plan, error) {
+	a := &assembly{gateway: g, world: w, last: last, plan: &Plan{certificates: map[gatewayv1.SectionName][]*corev1.Secret{}}}
 	for _, l := range g.listeners {
 		a.sites = append(a.sites, a.newSite(l))
 	}
@@ -89,8 +94,26 @@ func (a *assembly) newSite(l *listener) *site {
 		faults = append(faults, l.refs)
 	}
 	s.refs = join(faults)
+	if len(s.certificates) == 0 {
+		s.certificates = a.lastGood(l)
+	}
 	s.usable = s.usable && len(s.certificates) > 0
+	if s.usable {
+		a.plan.certificates[l.spec.Name] = s.certificates
+	}
 	return s
+}
+
+// lastGood returns the certificates that a listener was served with. One in
+// another namespace has to be permitted still.
+func (a *assembly) lastGood(l *listener) []*corev1.Secret {
+	if a.last == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(a.last.certificates[l.spec.Name]), func(s *corev1.Secret) bool {
+		key := types.NamespacedName{Namespace: s.Namespace, Name: s.Name}
+		return !toSecret(a.gateway.Object.Namespace, key).permitted(a.world)
+	})
 }
 
 // backends returns what the routes of the usable listeners use.

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	gocmp "github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -93,5 +95,21 @@ func TestPaths(t *testing.T) {
 		if (got == "shop/it/80") != test.want {
 			t.Errorf("%s takes %s: %s, want it %t", test.match, test.path, got, test.want)
 		}
+	}
+}
+
+// TestUnreachable: what comes after a match for everything is left out.
+func TestUnreachable(t *testing.T) {
+	plan := load(t, httpGateway, routeManifest("a", "rules: [{}, {matches: [{method: GET}]}, {}]"), routeManifest("b", "rules: [{}]")).plan(t)
+	var got []string
+	for _, r := range plan.Resources {
+		if config, ok := r.Message().(*routev3.RouteConfiguration); ok {
+			for _, route := range config.VirtualHosts[0].Routes {
+				got = append(got, route.Name)
+			}
+		}
+	}
+	if diff := gocmp.Diff([]string{"shop/a/1/0", "shop/a/0/0"}, got); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
 	}
 }

@@ -91,6 +91,7 @@ rules:
 	want := []string{
 		"EndpointSlices shop/headless",
 		"EndpointSlices shop/selected",
+		"Port shop/cart 81",
 		"ReferenceGrant bank/pay from shop",
 		"Service shop/none",
 	}

@@ -52,20 +52,21 @@ func (r *Route) resolveRef(ref gatewayv1.HTTPBackendRef, w World) target {
 		t.absent = append(t.absent, Absence{Kind: AbsentService, Object: key})
 		return t
 	}
-	t.setBackend(Backend{Service: service, Port: *ref.Port})
+	b := Backend{Service: service, Port: *ref.Port}
+	if !b.Exists() {
+		t.fault = faultf(gatewayv1.RouteReasonBackendNotFound, "Service %s has no TCP port %d: %s", key, b.Port, b.ports())
+		t.absent = append(t.absent, Absence{Kind: AbsentPort, Object: key, Port: b.Port})
+		return t
+	}
+	t.setBackend(b)
 	if t.backend != nil && needsSlices(service) && len(w.EndpointSlices(key)) == 0 {
 		t.absent = append(t.absent, Absence{Kind: AbsentEndpointSlices, Object: key})
 	}
 	return t
 }
 
-// setBackend judges a Service that exists.
+// setBackend judges a port that exists.
 func (t *target) setBackend(b Backend) {
-	if !b.exists() {
-		t.fault = faultf(gatewayv1.RouteReasonBackendNotFound, "Service %s/%s has no TCP port %d: %s",
-			b.Service.Namespace, b.Service.Name, b.Port, b.ports())
-		return
-	}
 	if protocol := b.appProtocol(); protocol == appProtocolHTTPS || protocol == appProtocolWSS {
 		t.cluster = refusedCluster
 		t.fault = faultf(gatewayv1.RouteReasonUnsupportedProtocol, "Service %s/%s: appProtocol %s of port %d needs TLS to the backend",

@@ -118,7 +118,7 @@ func (w *world) plan(t *testing.T) *Plan {
 			resolutions = append(resolutions, r.Resolve(w))
 		}
 	}
-	plan, err := gateway.Assemble(resolutions, w)
+	plan, err := gateway.Assemble(resolutions, w, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

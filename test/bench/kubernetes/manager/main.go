@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -80,7 +81,7 @@ var watched = []client.Object{
 }
 
 func newManager(kubeconfig string) (ctrl.Manager, error) {
-	log.SetLogger(log.Log) // silence: a line of the manager is no measurement
+	log.SetLogger(logr.Discard())
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install, gatewayv1beta1.Install} {
 		if err := add(scheme); err != nil {

@@ -96,6 +96,10 @@ func (c *confirmer) ask(ctx context.Context, a gatewayapi.Absence) (absent bool,
 	case gatewayapi.AbsentService:
 		err := c.live.Get(ctx, a.Object, &corev1.Service{})
 		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	case gatewayapi.AbsentPort:
+		service := &corev1.Service{}
+		err := c.live.Get(ctx, a.Object, service)
+		return err != nil || !gatewayapi.Backend{Service: service, Port: a.Port}.Exists(), client.IgnoreNotFound(err)
 	case gatewayapi.AbsentEndpointSlices:
 		var slices discoveryv1.EndpointSliceList
 		err := c.live.List(ctx, &slices, client.InNamespace(a.Object.Namespace), client.Limit(1),

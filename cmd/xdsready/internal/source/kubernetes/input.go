@@ -135,7 +135,7 @@ func (in *input[T]) Replace(list []any, version string) error {
 	}
 	if in.version == "" {
 		in.objects.Reset(objects)
-		in.report.waiting(in.resource, "") // for a CRD, if it was one
+		in.report.waiting(in.resource, "") // it waits for its CRD no more
 	} else {
 		in.merge(objects)
 	}

@@ -71,7 +71,7 @@ func (r *requests) watch(ctx context.Context, options metav1.ListOptions) (watch
 		return nil, r.fail(ctx, err)
 	}
 	r.hold(ctx)
-	return r.observe(w), nil
+	return r.observe(ctx, w), nil
 }
 
 func (r *requests) request(options metav1.ListOptions) *rest.Request {
@@ -86,11 +86,20 @@ func (r *requests) request(options metav1.ListOptions) *rest.Request {
 // expect shows that there is no answer, until the function that it returns.
 func (r *requests) expect() (answered func()) {
 	began := time.Now()
+	var mu sync.Mutex // guards both, and the order of what is shown
+	over, shown := false, false
 	timer := time.AfterFunc(answerExpected, func() {
-		r.waiting(fmt.Sprintf("no answer from %s since %s", r.client.Get().URL().Host, began.Format(time.TimeOnly)))
+		mu.Lock()
+		defer mu.Unlock()
+		if shown = !over; shown {
+			r.waiting(fmt.Sprintf("no answer from %s since %s", r.client.Get().URL().Host, began.Format(time.TimeOnly)))
+		}
 	})
 	return func() {
-		if !timer.Stop() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		if over = true; shown {
 			r.waiting("")
 		}
 	}
@@ -108,6 +117,7 @@ func (r *requests) hold(ctx context.Context) {
 	r.delay = 0
 }
 
+// fail reports a failure, and returns it.
 func (r *requests) fail(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		r.failed(plain(err))
@@ -142,8 +152,9 @@ func (o *observed) Stop() {
 }
 
 // observe passes the events on until the API server ends the watch or the
-// reflector, which never leaves one running, stops it.
-func (r *requests) observe(w watch.Interface) watch.Interface {
+// reflector, which never leaves one running, stops it. What happens at the end
+// of ctx is no failure.
+func (r *requests) observe(ctx context.Context, w watch.Interface) watch.Interface {
 	o := &observed{Interface: w, events: make(chan watch.Event), stopped: make(chan struct{})}
 	began, proven := time.Now(), time.AfterFunc(watchProven, r.works)
 	go func() {
@@ -152,7 +163,7 @@ func (r *requests) observe(w watch.Interface) watch.Interface {
 		for event := range w.ResultChan() {
 			if event.Type == watch.Error {
 				proven.Stop()
-				r.failed(plain(apierrors.FromObject(event.Object)))
+				_ = r.fail(ctx, apierrors.FromObject(event.Object)) // the reflector gets the event itself
 			}
 			select {
 			case o.events <- event:
@@ -161,7 +172,7 @@ func (r *requests) observe(w watch.Interface) watch.Interface {
 			}
 		}
 		if proven.Stop() && !o.wasStopped() {
-			r.failed(fmt.Errorf("the API server ended the watch after %v", time.Since(began).Round(time.Millisecond)))
+			_ = r.fail(ctx, fmt.Errorf("the API server ended the watch after %v", time.Since(began).Round(time.Millisecond)))
 		}
 	}()
 	return o

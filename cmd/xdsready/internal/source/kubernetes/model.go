@@ -255,7 +255,11 @@ func (m *model) assemble(key types.NamespacedName) (*group, error) {
 	for route := range m.byGateway[key] {
 		routes = append(routes, m.attachments[route].used)
 	}
-	plan, err := gateway.Assemble(routes, m.world)
+	var last *gatewayapi.Plan
+	if g := m.groups[key]; g != nil {
+		last = g.plan
+	}
+	plan, err := gateway.Assemble(routes, m.world, last)
 	if err != nil {
 		return nil, err
 	}

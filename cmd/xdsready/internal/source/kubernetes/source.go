@@ -32,6 +32,9 @@ type Options struct {
 	// status; "" means that this one does.
 	ElectionNamespace string
 
+	// Ready blocks until this replica is ready; only then does it stand for the
+	// election and write status. It returns an error if ctx ends before.
+	Ready func(ctx context.Context) error
 	// Failed is told when a resource cannot be listed or watched, in the API
 	// server's words, and with nil when its watch works again.
 	Failed func(resource string, err error)
@@ -68,7 +71,6 @@ type Source struct {
 	// Used by Take alone.
 	model *model
 	begun bool // the first update has been made
-	stale keys // groups whose last change could not be taken
 }
 
 // New returns a source for the cluster that the config leads to. Nothing is
@@ -88,7 +90,7 @@ func New(o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the API server: %w", err)
 	}
-	s := &Source{options: o, config: config, logger: logger, live: live, changes: newChanges(), statuses: newStatuses(), stale: keys{}}
+	s := &Source{options: o, config: config, logger: logger, live: live, changes: newChanges(), statuses: newStatuses()}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	options := krt.NewOptionsBuilder(s.ctx.Done(), "", o.Debug)
 	m := maker{

@@ -24,10 +24,14 @@ const electionID = "xdsready-status"
 // writeRetry is the pause after a status could not be written.
 const writeRetry = time.Second
 
-// writeStatuses has the elected replica write statuses until ctx ends. A lost
+// writeStatuses has the elected replica, which is a ready one, write statuses
+// until ctx ends: a start has better things to do. A lost
 // election, as in an outage of the API server, ends a manager for good, and with
 // it nothing but the writing: proxies are served on.
 func (s *Source) writeStatuses(ctx context.Context) {
+	if s.options.Ready(ctx) != nil {
+		return
+	}
 	for ctx.Err() == nil {
 		if err := s.lead(ctx); err != nil && ctx.Err() == nil {
 			s.logger.Warn("status is not written for now", "error", err)
