@@ -59,7 +59,7 @@ help: ## Show this list
 	if [ -t 1 ]; then bold=$$'\e[1m' cyan=$$'\e[36m' off=$$'\e[0m'; fi; \
 	awk -v bold="$$bold" -v cyan="$$cyan" -v off="$$off" -F ':.*## ' \
 	  '/^##@ / {printf "\n%s%s%s\n", bold, substr($$0, 5), off} \
-	   /^[a-z0-9-]+:.*## / {printf "  %s%-10s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
+	   /^[a-z0-9-]+:.*## / {printf "  %s%-16s%s %s\n", cyan, $$1, off, $$2}' Makefile; \
 	printf '\nENVOY=/path/to/envoy uses an Envoy of your own, SKIP_ENVOY=1 none; SKIP_CLIENTS=1 no xDS client of gRPC, SKIP_PROMETHEUS=1 no Prometheus, SKIP_HELM=1 no Helm.\n'
 
 .PHONY: build
@@ -145,6 +145,10 @@ bench: go ## Measure ourselves and our peers in one run, as a table
 .PHONY: bench-docs
 bench-docs: go ## Measure the cost of many proxies and write docs/performance.md
 	go run ./test/bench --only '^(fanout|idle|scale)/' --docs docs
+
+.PHONY: bench-kubernetes
+bench-kubernetes: go ## Measure a start and changes with a full kube-apiserver, in about 8 minutes, and write docs/performance.md
+	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes/' --docs docs
 
 ##@ Maintain
 

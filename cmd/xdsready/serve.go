@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/controlplane"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/kubernetes"
@@ -60,33 +61,11 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Source, "source", "", "where the config comes from: dir:PATH or kubernetes (required)")
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; default: the pod's ServiceAccount, outside a pod what kubectl uses")
-	flags.StringVar(&o.ControllerName, "controller-name", kubernetes.DefaultController, "spec.controllerName of the GatewayClasses that are ours")
-	flags.StringSliceVar(&o.OptionalCRDs, "optional-crds", nil, "resources that count as known empty while their CRD is not installed, of "+strings.Join(kubernetes.CRDs, ", "))
-	flags.StringVar(&o.ElectionNamespace, "leader-election-namespace", "", "namespace of the Lease that chooses the replica which writes status; default: the pod's; outside a pod there is no election")
-	flags.DurationVar(&o.UnreadyWhenStale, "unready-when-stale", 0, "turn /readyz red when a resource could not be read for that long; 0: never, since all replicas would be red at once")
-	flags.StringVar(&o.XDSAddress, "xds-address", "127.0.0.1:18000", "address of the xDS server")
-	flags.StringVar(&o.HTTPAddress, "http-address", "127.0.0.1:8080", "address of /readyz, /livez, /startupz, /metrics and the status page")
-	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "loopback address of CSDS (the state of each proxy), gRPC reflection and health; empty: none")
-	flags.StringVar(&o.Admission, "admission", "refuse", "what a stream meets until every tier has reported: refuse or hold")
-	flags.DurationVar(&o.HoldTimeout, "hold-timeout", 30*time.Second, "how long a stream is held before it is refused; 0: the default")
-	flags.IntVar(&o.MaxHeld, "max-held", 10_000, "how many streams are held at a time; 0: the default")
-	flags.StringVar(&o.NodeGroup, "node-group", "all", "what makes a node group: all, cluster or id (of the node); with cluster and id PATH/GROUP/* goes over PATH/*")
-	flags.DurationVar(&o.GroupRetention, "group-retention", time.Hour, "how long a node group that disappears keeps its last snapshot")
-	flags.DurationVar(&o.RemovalDelay, "removal-delay", 15*time.Second, "how long a cluster stays that nothing routes to any more, for requests that a filter of Envoy holds; 0: the default")
-	flags.DurationVar(&o.ListenerDrain, "listener-drain", 10*time.Minute, "Envoy's --drain-time-s: how long a cluster stays that a changed or removed listener's old connections may use; 0: the default")
-	flags.DurationVar(&o.StartDeadline, "start-deadline", 5*time.Minute, "after how long a start that is not complete is reported; the gate stays shut; negative: never")
-	flags.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "how long streams are served after /readyz turned red")
-	flags.StringVar(&o.TLSCert, "tls-cert", "", "certificate file of the xDS server (PEM), read again when it changes")
-	flags.StringVar(&o.TLSKey, "tls-key", "", "key file of the xDS server (PEM)")
-	flags.StringVar(&o.TLSClientCA, "tls-client-ca", "", "CA file that proxies' certificates must be signed by (PEM): mTLS")
-	flags.StringArrayVar(&o.GroupSANs, "group-san", nil, "GROUP=PATTERN: a proxy takes the group only with a certificate whose URI or DNS SAN matches; repeat for more; GROUP may be * for all Gateways, with {namespace} and {name} in PATTERN")
-	flags.StringVar(&o.TokenAudience, "token-audience", "", "audience of the ServiceAccount token by which a proxy proves its Gateway: that of the Gateway's namespace and name")
-	flags.BoolVar(&o.InsecureAnyNode, "insecure-any-node", false, "without mTLS, serve any node on an address that is not loopback")
-	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof/ on the HTTP address and log more")
-	flags.StringVar(&logFormat, "log-format", "text", "text or json")
+	addSourceFlags(flags, &o)
+	addServingFlags(flags, &o)
+	addIdentityFlags(flags, &o)
 	addTestFlags(flags, &o)
+	flags.StringVar(&logFormat, "log-format", "text", "text or json")
 	must(cmd.MarkFlagDirname("source"))
 	for flag, values := range map[string][]string{
 		"admission": {"refuse", "hold"}, "node-group": {"all", "cluster", "id"}, "log-format": {"text", "json"},
@@ -94,6 +73,43 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 		must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 	}
 	return cmd
+}
+
+// addSourceFlags adds the flags of where the config comes from.
+func addSourceFlags(flags *pflag.FlagSet, o *controlplane.Options) {
+	flags.StringVar(&o.Source, "source", "", "where the config comes from: dir:PATH or kubernetes (required)")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster; default: the pod's ServiceAccount, outside a pod what kubectl uses")
+	flags.StringVar(&o.ControllerName, "controller-name", kubernetes.DefaultController, "spec.controllerName of the GatewayClasses that are ours")
+	flags.StringSliceVar(&o.OptionalCRDs, "optional-crds", nil, "resources that count as known empty while their CRD is not installed, of "+strings.Join(kubernetes.CRDs, ", "))
+	flags.StringVar(&o.ElectionNamespace, "leader-election-namespace", "", "namespace of the Lease that chooses the replica which writes status; default: the pod's; outside a pod there is no election")
+	flags.DurationVar(&o.UnreadyWhenStale, "unready-when-stale", 0, "turn /readyz red when a resource could not be read for that long; 0: never, since all replicas would be red at once")
+	flags.StringVar(&o.NodeGroup, "node-group", "all", "what makes a node group: all, cluster or id (of the node); with cluster and id PATH/GROUP/* goes over PATH/*")
+}
+
+// addServingFlags adds the flags of how it is served.
+func addServingFlags(flags *pflag.FlagSet, o *controlplane.Options) {
+	flags.StringVar(&o.XDSAddress, "xds-address", "127.0.0.1:18000", "address of the xDS server")
+	flags.StringVar(&o.HTTPAddress, "http-address", "127.0.0.1:8080", "address of /readyz, /livez, /startupz, /metrics and the status page")
+	flags.StringVar(&o.AdminAddress, "admin-address", "127.0.0.1:18001", "loopback address of CSDS (the state of each proxy), gRPC reflection and health; empty: none")
+	flags.StringVar(&o.Admission, "admission", "refuse", "what a stream meets until every tier has reported: refuse or hold")
+	flags.DurationVar(&o.HoldTimeout, "hold-timeout", 30*time.Second, "how long a stream is held before it is refused; 0: the default")
+	flags.IntVar(&o.MaxHeld, "max-held", 10_000, "how many streams are held at a time; 0: the default")
+	flags.DurationVar(&o.GroupRetention, "group-retention", time.Hour, "how long a node group that disappears keeps its last snapshot")
+	flags.DurationVar(&o.RemovalDelay, "removal-delay", 15*time.Second, "how long a cluster stays that nothing routes to any more, for requests that a filter of Envoy holds; 0: the default")
+	flags.DurationVar(&o.ListenerDrain, "listener-drain", 10*time.Minute, "Envoy's --drain-time-s: how long a cluster stays that a changed or removed listener's old connections may use; 0: the default")
+	flags.DurationVar(&o.StartDeadline, "start-deadline", 5*time.Minute, "after how long a start that is not complete is reported; the gate stays shut; negative: never")
+	flags.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "how long streams are served after /readyz turned red")
+	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof/ on the HTTP address and log more")
+}
+
+// addIdentityFlags adds the flags of to whom it is served.
+func addIdentityFlags(flags *pflag.FlagSet, o *controlplane.Options) {
+	flags.StringVar(&o.TLSCert, "tls-cert", "", "certificate file of the xDS server (PEM), read again when it changes")
+	flags.StringVar(&o.TLSKey, "tls-key", "", "key file of the xDS server (PEM)")
+	flags.StringVar(&o.TLSClientCA, "tls-client-ca", "", "CA file that proxies' certificates must be signed by (PEM): mTLS")
+	flags.StringArrayVar(&o.GroupSANs, "group-san", nil, "GROUP=PATTERN: a proxy takes the group only with a certificate whose URI or DNS SAN matches; repeat for more; GROUP may be * for all Gateways, with {namespace} and {name} in PATTERN")
+	flags.StringVar(&o.TokenAudience, "token-audience", "", "audience of the ServiceAccount token by which a proxy proves its Gateway: that of the Gateway's namespace and name")
+	flags.BoolVar(&o.InsecureAnyNode, "insecure-any-node", false, "without mTLS, serve any node on an address that is not loopback")
 }
 
 // must is for calls that fail only if a flag's name above is misspelt.

@@ -41,6 +41,8 @@ func kubernetesRows() []spec {
 		{name: "kubernetes/change-p50", what: change + "p50", unit: "ms", peer: event},
 		{name: "kubernetes/change-p99", what: change + "p99", unit: "ms", peer: event, target: atMost50ms},
 		{name: "kubernetes/rate-cpu", what: rate + "CPU per second", unit: "ms", peer: bareInformers},
+		{name: "kubernetes/rate", what: rate + "in fact", unit: "/s"},
+		{name: "kubernetes/rate-rss", what: rate + "RSS afterwards", unit: "MB", peer: bareInformers},
 	}
 }
 
@@ -71,6 +73,7 @@ func runKubernetes(ctx context.Context, p *progress, s scale) (rows []measuremen
 		{ours: ours[startInformers]}, {ours: ours[startKrt]}, {ours: ours[startSnapshot]},
 		against(bare, startRSS), against(manager, startRSS), against(stripped, startRSS),
 		against(bare, startPSS), against(bare, startPeak),
-		{change[oursP50], change[bareP50]}, {change[oursP99], change[bareP99]}, {change[oursCPU], change[bareCPU]},
+		{change[oursP50], change[bareP50]}, {change[oursP99], change[bareP99]}, {change[oursCPU], change[bareCPU]}, {ours: change[inFact]},
+		{change[oursRSS], change[bareRSS]},
 	}, nil
 }

@@ -35,26 +35,24 @@ func (l *lab) ours(ctx context.Context) (*program, error) {
 	if p.xds, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
-	return p, p.start(ctx, nil, l.program("xdsready"), "serve", "--source", "kubernetes", "--kubeconfig", l.kubeconfig,
+	err = p.start(ctx, nil, l.program("xdsready"), "serve", "--source", "kubernetes", "--kubeconfig", l.kubeconfig,
 		"--xds-address", p.xds, "--admin-address", "", "--drain-delay", "1ms")
+	return p, err
 }
 
-func (l *lab) bare(ctx context.Context) (*program, error) { return l.bareInto(ctx, nil) }
-
-// bareInto starts the bare program, which writes about each change to out.
-func (l *lab) bareInto(ctx context.Context, out io.Writer) (*program, error) {
-	p := &program{}
-	return p, p.start(ctx, out, l.program("informers"), "--kubeconfig", l.kubeconfig)
-}
+func (l *lab) bare(ctx context.Context) (*program, error) { return l.peer(ctx, nil, "informers") }
 
 func (l *lab) stripped(ctx context.Context) (*program, error) {
-	p := &program{}
-	return p, p.start(ctx, nil, l.program("informers"), "--kubeconfig", l.kubeconfig, "--strip")
+	return l.peer(ctx, nil, "informers", "--strip")
 }
 
-func (l *lab) manager(ctx context.Context) (*program, error) {
+func (l *lab) manager(ctx context.Context) (*program, error) { return l.peer(ctx, nil, "manager") }
+
+// peer starts a program that is not ours; out gets what it prints.
+func (l *lab) peer(ctx context.Context, out io.Writer, name string, args ...string) (*program, error) {
 	p := &program{}
-	return p, p.start(ctx, nil, l.program("manager"), "--kubeconfig", l.kubeconfig)
+	err := p.start(ctx, out, l.program(name), append(args, "--kubeconfig", l.kubeconfig)...)
+	return p, err
 }
 
 // start starts a program on a free HTTP address.

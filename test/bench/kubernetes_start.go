@@ -46,7 +46,7 @@ func (l *lab) start(launch launcher, settling time.Duration) subject {
 		if err != nil {
 			return nil, err
 		}
-		numbers = append([]float64{took.Seconds(), used.Seconds()}, memory...)
+		numbers = []float64{took.Seconds(), used.Seconds(), memory.rss, memory.pss, memory.peak}
 		if !p.tiers {
 			return numbers, nil
 		}
@@ -65,19 +65,21 @@ func pause(ctx context.Context, length time.Duration) error {
 	}
 }
 
-// memory returns resident set, proportional set and largest resident set, in MB.
-func (p *program) memory() ([]float64, error) {
-	var numbers []float64
-	for _, of := range []struct{ file, name string }{
-		{"status", "VmRSS"}, {"smaps_rollup", "Pss"}, {"status", "VmHWM"},
-	} {
+// residence is the main memory that a program has, in MB.
+type residence struct{ rss, pss, peak float64 }
+
+func (p *program) memory() (r residence, err error) {
+	for _, of := range []struct {
+		number     *float64
+		file, name string
+	}{{&r.rss, "status", "VmRSS"}, {&r.pss, "smaps_rollup", "Pss"}, {&r.peak, "status", "VmHWM"}} {
 		size, err := procBytes(p.proc(of.file), of.name)
 		if err != nil {
-			return nil, err
+			return residence{}, err
 		}
-		numbers = append(numbers, float64(size)/1e6)
+		*of.number = float64(size) / 1e6
 	}
-	return numbers, nil
+	return r, nil
 }
 
 // proc is the path of what Linux says of the program.

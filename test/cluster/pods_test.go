@@ -86,21 +86,24 @@ func (k *kube) forward(t *testing.T, pod string, port int) (url string) {
 	target := k.pods.CoreV1().RESTClient().Post().Resource("pods").Namespace(k.namespace).
 		Name(pod).SubResource("portforward").URL()
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, target)
-	stop, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	stop, ready, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	forwarder, err := portforward.New(dialer, []string{fmt.Sprintf("0:%d", port)}, stop, ready, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { ended <- forwarder.ForwardPorts() }()
+	var failed error // set before ended is closed
+	go func() {
+		defer close(ended)
+		failed = forwarder.ForwardPorts()
+	}()
 	t.Cleanup(func() {
 		close(stop)
-		_ = <-ended // the test has ended: whatever it says comes too late
+		<-ended
 	})
 	select {
 	case <-ready:
-	case err := <-ended:
-		ended <- err // for the cleanup
-		t.Fatalf("port %d of pod %s: %v", port, pod, err)
+	case <-ended:
+		t.Fatalf("port %d of pod %s: %v", port, pod, failed)
 	}
 	ports, err := forwarder.GetPorts()
 	if err != nil {

@@ -5,34 +5,25 @@ import "testing"
 // What is normal in a cluster, or a plain mistake, never keeps a control plane from
 // becoming ready.
 func TestNeverStarving(t *testing.T) {
-	toExternal := map[string]any{"Service": "external"}
-	for _, c := range []struct {
-		name    string
-		prepare func(*testing.T, *kube)
-	}{
-		{"empty cluster", func(*testing.T, *kube) {}},
-		{"a Gateway without routes", func(t *testing.T, k *kube) {
-			k.apply(t, gatewayManifest, nil)
-		}},
-		{"an ExternalName Service", func(t *testing.T, k *kube) {
-			k.apply(t, gatewayManifest, nil)
-			k.apply(t, externalManifest, toExternal)
-			k.apply(t, routeManifest, toExternal)
-		}},
-		{"a Service scaled to zero", func(t *testing.T, k *kube) {
-			k.apply(t, gatewayManifest, nil)
-			k.apply(t, backendManifest, backend(0))
-			k.apply(t, routeManifest, map[string]any{"Service": "echo"})
-		}},
-		{"a route to a missing Service", func(t *testing.T, k *kube) {
-			k.apply(t, gatewayManifest, nil)
-			k.apply(t, routeManifest, map[string]any{"Service": "missing"})
-		}},
+	type manifest struct {
+		text   string
+		values map[string]any
+	}
+	gateway := manifest{text: gatewayManifest}
+	service := func(name string) map[string]any { return map[string]any{"Service": name} }
+	for name, manifests := range map[string][]manifest{
+		"empty cluster":            nil,
+		"a Gateway without routes": {gateway},
+		"an ExternalName Service":  {gateway, {externalManifest, service("external")}, {routeManifest, service("external")}},
+		"a Service scaled to zero": {gateway, {backendManifest, backend(0)}, {routeManifest, service("echo")}},
+		"a route to a missing one": {gateway, {routeManifest, service("missing")}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := newKube(t)
-			c.prepare(t, k)
+			for _, m := range manifests {
+				k.apply(t, m.text, m.values)
+			}
 			k.installControlPlane(t, controlPlaneOptions{replicas: 1})
 			k.awaitRollout(t, controlPlane)
 		})

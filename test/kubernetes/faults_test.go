@@ -74,7 +74,7 @@ func TestUnreachable(t *testing.T) {
 			s := newSceneWithClass(t, shared)
 			address := process.FreeAddress(t)
 			end := test.at(t, address)
-			p := serve(t, kubeconfigOf(t, "http://"+address, nil), s.flags()...)
+			p := serve(t, kubeconfigOf(t, "http://"+address, nil, ""), s.flags()...)
 			p.wantNamedSoon(t, "informers/services", test.want)
 			end()
 			startRelayAt(t, s.environment.Config, listen(t, address))
@@ -126,7 +126,7 @@ func TestWrongCertificate(t *testing.T) {
 		},
 	})
 	startRelayAt(t, s.environment.Config, listener)
-	p := serve(t, kubeconfigOf(t, "https://"+listener.Addr().String(), right.certificate), s.flags()...)
+	p := serve(t, kubeconfigOf(t, "https://"+listener.Addr().String(), right.certificate, ""), s.flags()...)
 	p.wantNamedSoon(t, "informers/namespaces", "x509: certificate signed by unknown authority")
 	close(repaired)
 	p.wantReady(t)

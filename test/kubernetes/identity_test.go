@@ -24,20 +24,27 @@ type vault struct {
 	*scene
 	*program
 
-	transport credentials.TransportCredentials
-	keys      map[string][]byte // by Gateway
+	certificate []byte             // of the program
+	pairs       map[string]keyPair // of the Gateways
+	transport   credentials.TransportCredentials
 }
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
 	s := newSceneWithClass(t, shared)
-	v := &vault{scene: s, keys: map[string][]byte{}}
+	return newVaultIn(t, s, s.kubeconfig(t))
+}
+
+// newVaultIn makes a vault of a scene. The program is who the kubeconfig says.
+func newVaultIn(t *testing.T, s *scene, kubeconfig string, flags ...string) *vault {
+	t.Helper()
+	v := &vault{scene: s, pairs: map[string]keyPair{}}
 	s.create(t, s.backend("app")...)
 	for _, name := range []string{"mine", "other"} {
 		pair := newKeyPair(t, name+".example.org")
 		s.create(t, &corev1.ServiceAccount{ObjectMeta: s.meta(name)}, s.tlsSecret(name, pair.certificate, pair.key),
 			s.gateway(name, httpsListener("https", 443, name)), s.route(name, name, "app"))
-		v.keys[name] = pair.key
+		v.pairs[name] = pair
 	}
 	server, dir := newKeyPair(t, "xdsready"), t.TempDir()
 	for file, content := range map[string][]byte{"tls.crt": server.certificate, "tls.key": server.key} {
@@ -45,20 +52,22 @@ func newVault(t *testing.T) *vault {
 			t.Fatal(err)
 		}
 	}
+	v.certificate = server.certificate
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(server.certificate)
 	v.transport = credentials.NewClientTLSFromCert(roots, "")
-	v.program = s.serve(t, "--token-audience", audience,
-		"--tls-cert", filepath.Join(dir, "tls.crt"), "--tls-key", filepath.Join(dir, "tls.key"))
+	v.program = serve(t, kubeconfig, s.flags(append(flags, "--token-audience", audience,
+		"--tls-cert", filepath.Join(dir, "tls.crt"), "--tls-key", filepath.Join(dir, "tls.key"))...)...)
 	v.wantReady(t)
 	return v
 }
 
-// token returns a token of a ServiceAccount of the scene.
-func (v *vault) token(t *testing.T, account, audience string) string {
+// token returns a token of a ServiceAccount of the scene. Without audiences it is
+// for the API server.
+func (s *scene) token(t *testing.T, account string, audiences ...string) string {
 	t.Helper()
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{audience}}}
-	if err := v.client.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: v.meta(account)}, request); err != nil {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: audiences}}
+	if err := s.client.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: s.meta(account)}, request); err != nil {
 		t.Fatal(err)
 	}
 	return request.Status.Token

@@ -47,7 +47,8 @@ func byMetadata(gateway string) identity {
 // it as Envoy does.
 type proxy struct {
 	// each is called with what the proxy holds after each response; nil: none.
-	each func(view)
+	each  func(view)
+	close func() // ends its stream, and waits for that
 
 	mu      sync.Mutex // guards all below
 	view    view
@@ -88,11 +89,12 @@ func connectWatched(t *testing.T, p *program, transport string, who identity, ea
 		close(x.changed)
 		x.changed = make(chan struct{})
 	}()
-	t.Cleanup(func() {
+	x.close = func() {
 		cancel()
 		<-running
 		_ = connection.Close()
-	})
+	}
+	t.Cleanup(x.close)
 	return x
 }
 

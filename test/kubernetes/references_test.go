@@ -7,7 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xdsready/xdsready/test/process"
@@ -91,7 +93,7 @@ func gatewayName(i int) string { return fmt.Sprintf("gw%d", i) }
 
 // newWitness makes a scene with Gateways, and starts the program behind a relay
 // that delays what Services and EndpointSlices there are, with a proxy for each.
-func newWitness(t *testing.T, path string, flags ...string) (*witness, []*proxy) {
+func newWitness(t *testing.T, path string, flags ...string) (*witness, *program, []*proxy) {
 	t.Helper()
 	s := newSceneWithClass(t, shared)
 	for i := range referenceGateways {
@@ -109,7 +111,23 @@ func newWitness(t *testing.T, path string, flags ...string) (*witness, []*proxy)
 		x.until(t, "its listener", func(v view) bool { return len(v.listeners()) == 1 })
 		proxies = append(proxies, x)
 	}
-	return w, proxies
+	return w, p, proxies
+}
+
+// newcomer connects a proxy for a moment. What it is sent first is the latest
+// snapshot as it is, since there is nothing that an order could keep up.
+func (w *witness) newcomer(t *testing.T, p *program, transport string, gateway int) {
+	t.Helper()
+	x := connectWatched(t, p, transport, ofGateway(w.scene.group(gatewayName(gateway))), func(v view) {
+		w.views.Add(1)
+		for path, cluster := range v.targets() {
+			if _, ok := w.backendFirst.Load(path); ok && v.clusters()[cluster] == nil {
+				w.noCluster.Add(1)
+			}
+		}
+	})
+	x.until(t, "its route table", func(v view) bool { return len(v[resourcev3.RouteType]) == 1 })
+	x.close()
 }
 
 // No proxy is ever sent a route to a Service that was there before the route,
@@ -118,9 +136,19 @@ func newWitness(t *testing.T, path string, flags ...string) (*witness, []*proxy)
 func TestNoReferenceWithoutItsReferent(t *testing.T) {
 	t.Parallel()
 	n := references(t)
-	w, proxies := newWitness(t, command)
-	w.create(t, n)
-	for i, x := range proxies {
+	w, p, proxies := newWitness(t, command)
+	created := make(chan struct{})
+	go func() {
+		defer close(created)
+		w.create(t, n)
+	}()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for newcomers := 0; !isClosed(created); newcomers++ {
+		w.newcomer(t, p, transports[newcomers%len(transports)], newcomers%referenceGateways)
+		<-tick.C
+	}
+	for _, x := range proxies {
 		x.until(t, "all its routes, with all their clusters", func(v view) bool {
 			for _, cluster := range v.targets() {
 				if len(v.endpoints(cluster)) == 0 {
@@ -129,11 +157,20 @@ func TestNoReferenceWithoutItsReferent(t *testing.T) {
 			}
 			return len(v.targets()) == n/referenceGateways
 		})
-		t.Logf("%s: %d routes", gatewayName(i), len(x.now().targets()))
 	}
+	t.Logf("states of proxies that were looked at: %d", w.views.Load())
 	if w.noCluster.Load()+w.noAddress.Load() > 0 {
 		t.Errorf("of %d states that proxies were in, %d routes had no cluster and %d a cluster without endpoints, though all of it was there before the route",
 			w.views.Load(), w.noCluster.Load(), w.noAddress.Load())
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -141,7 +178,7 @@ func TestNoReferenceWithoutItsReferent(t *testing.T) {
 // see what it looks for.
 func TestWitnessSeesReferencesWithoutReferents(t *testing.T) {
 	t.Parallel()
-	w, _ := newWitness(t, ungatedCommand, "--test-no-gate")
+	w, _, _ := newWitness(t, ungatedCommand, "--test-no-gate")
 	w.create(t, 200)
 	if !within(process.Limit, func() bool { return w.noCluster.Load() > 0 }) {
 		t.Error("no route without its cluster was seen without the gate")

@@ -173,20 +173,20 @@ func (r *relay) seen() []*url.URL {
 // kubeconfig writes a kubeconfig file that leads to the relay.
 func (r *relay) kubeconfig(t *testing.T) string {
 	t.Helper()
-	return kubeconfigOf(t, r.url, nil)
+	return kubeconfigOf(t, r.url, nil, "")
 }
 
-// kubeconfigOf writes a kubeconfig file that leads to a URL, without a user. A
-// server with TLS must have a certificate of the CA.
-func kubeconfigOf(t *testing.T, server string, ca []byte) string {
+// kubeconfigOf writes a kubeconfig file that leads to a URL, with a bearer token
+// if there is one. A server with TLS must have a certificate of the CA.
+func kubeconfigOf(t *testing.T, server string, ca []byte, token string) string {
 	t.Helper()
 	return writeKubeconfig(t, fmt.Appendf(nil, `apiVersion: v1
 kind: Config
 current-context: test
 clusters: [{name: test, cluster: {server: %q, certificate-authority-data: %q}}]
-users: [{name: test, user: {}}]
+users: [{name: test, user: {token: %q}}]
 contexts: [{name: test, context: {cluster: test, user: test}}]
-`, server, base64.StdEncoding.EncodeToString(ca)))
+`, server, base64.StdEncoding.EncodeToString(ca), token))
 }
 
 // writeKubeconfig writes a kubeconfig file and returns its path.

@@ -113,10 +113,10 @@ func (v *vault) wantOnlyMine(t *testing.T, gets bool, receive func() (proto.Mess
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Contains(answer, v.keys["other"]) {
+		if bytes.Contains(answer, v.pairs["other"].key) {
 			t.Errorf("the other Gateway's key was sent: %v", message)
 		}
-		if bytes.Contains(answer, v.keys["mine"]) {
+		if bytes.Contains(answer, v.pairs["mine"].key) {
 			if !gets {
 				t.Error("a stream that should be refused was answered")
 			}

@@ -188,7 +188,11 @@ func TestEndpointsLeaving(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, zone := range r.Message().(*endpointv3.ClusterLoadAssignment).Endpoints {
+		assignment, ok := r.Message().(*endpointv3.ClusterLoadAssignment)
+		if !ok {
+			t.Fatalf("%s is a %T", r.Name(), r.Message())
+		}
+		for _, zone := range assignment.Endpoints {
 			for _, e := range zone.LbEndpoints {
 				got = append(got, e.GetEndpoint().GetAddress().GetSocketAddress().GetAddress())
 			}

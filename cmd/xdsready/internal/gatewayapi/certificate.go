@@ -77,8 +77,6 @@ func checkKeyPair(secret *corev1.Secret) error {
 		if key.Curve == elliptic.P224() {
 			return errors.New("the ECDSA key is on the curve P-224, Envoy takes P-256, P-384 and P-521")
 		}
-	default:
-		return errors.New("the key is neither RSA nor ECDSA")
 	}
 	return nil
 }

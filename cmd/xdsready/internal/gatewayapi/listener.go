@@ -29,8 +29,11 @@ func newListener(g *gatewayv1.Gateway, spec *gatewayv1.Listener) *listener {
 	l := &listener{spec: spec, hostname: hostnameOf(spec.Hostname)}
 	l.accepted = l.judge(g)
 	l.setKinds()
-	if err := l.setNamespaces(g.Namespace); err != nil && l.accepted.none() {
-		l.accepted = faultf(gatewayv1.ListenerReasonUnsupportedValue, "allowedRoutes.namespaces: %v", err)
+	if err := l.setNamespaces(g.Namespace); err != nil {
+		l.selector = labels.Nothing()
+		if l.accepted.none() {
+			l.accepted = faultf(gatewayv1.ListenerReasonUnsupportedValue, "allowedRoutes.namespaces: %v", err)
+		}
 	}
 	return l
 }

@@ -75,6 +75,11 @@ kind: Namespace
 metadata: {name: shop, labels: {routes: "yes"}}`,
 			spec: `rules: [{backendRefs: [{name: cart, port: 80}]}]`,
 		},
+		"namespaces that nobody can select": {
+			gateway: gatewayManifest(`listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Near}}}]`),
+			spec:    `rules: [{backendRefs: [{name: cart, port: 80}]}]`,
+			want:    []string{"Accepted False NotAllowedByListeners: no listener takes HTTPRoutes from namespace shop"},
+		},
 		"kind not allowed": {
 			gateway: gatewayManifest(`
 listeners:

@@ -105,6 +105,24 @@ func TestServiceAppears(t *testing.T) {
 	}
 }
 
+// TestUnusedBackends: what only a listener that is left out would use is no part
+// of the plan, although the route is accepted.
+func TestUnusedBackends(t *testing.T) {
+	plan := load(t, services, gatewayManifest(`
+listeners:
+- {name: http, port: 80, protocol: HTTP}
+- {name: tls, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: none}]}}`),
+		routeManifest("a", "parentRefs: [{name: web, sectionName: http}]\nrules: [{backendRefs: [{name: cart, port: 80}]}]"),
+		routeManifest("b", "parentRefs: [{name: web, sectionName: tls}]\nrules: [{backendRefs: [{name: list, port: 80}]}]"),
+	).plan(t)
+	if len(plan.Backends) != 1 || plan.Backends[0].Name() != "shop/cart/80" {
+		t.Errorf("backends %v, want shop/cart/80", plan.Backends)
+	}
+	if got := plan.parents("b"); len(got) > 0 {
+		t.Errorf("the route of the listener that is left out: %v", got)
+	}
+}
+
 // TestNeverNamed: a Service that may not be referred to is named by nothing.
 func TestNeverNamed(t *testing.T) {
 	w := load(t, services, httpGateway, routeManifest("route",

@@ -13,14 +13,13 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"istio.io/istio/pkg/kube/krt"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"istio.io/istio/pkg/kube/krt"
 )
 
 // answerFunc answers a request; watch says whether it asks for one.
@@ -74,7 +73,9 @@ func (r *rig) failed(resource string, err error) {
 	r.tell(resource + " failed: " + err.Error())
 }
 
-func (r *rig) waiting(resource, text string) { r.tell(strings.TrimSpace(resource + " waiting: " + text)) }
+func (r *rig) waiting(resource, text string) {
+	r.tell(strings.TrimSpace(resource + " waiting: " + text))
+}
 
 func (r *rig) tell(text string) {
 	r.mu.Lock()

@@ -38,7 +38,7 @@ func (a *attachment) end() {
 
 // consider takes a resolution into use, or has its new absences confirmed
 // first: until then the one in use stays. It reports whether it is in use.
-func (m *model) consider(a *attachment, r *gatewayapi.Resolution) bool {
+func (m *model) consider(ctx context.Context, a *attachment, r *gatewayapi.Resolution) bool {
 	if newest := a.newest(); newest == nil || !newest.Equals(r.Route) {
 		a.end()
 		a.confirmed = nil // another generation may be younger than what it names
@@ -72,7 +72,7 @@ func (m *model) consider(a *attachment, r *gatewayapi.Resolution) bool {
 	for _, absence := range open {
 		a.asking[absence] = true
 	}
-	a.cancel = m.confirmer.start(m.ctx, r.Route, open, a.deadline)
+	a.cancel = m.confirmer.start(ctx, r.Route, open, a.deadline)
 	return false
 }
 

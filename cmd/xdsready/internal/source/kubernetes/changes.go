@@ -3,13 +3,12 @@ package kubernetes
 import (
 	"sync"
 
+	"istio.io/istio/pkg/kube/krt"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
-
-	"istio.io/istio/pkg/kube/krt"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/gatewayapi"
 )

@@ -1,13 +1,12 @@
 package kubernetes
 
 import (
+	"istio.io/istio/pkg/kube/krt"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
-
-	"istio.io/istio/pkg/kube/krt"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/gatewayapi"
 )
@@ -62,22 +61,27 @@ type world struct {
 
 var _ gatewayapi.World = world{}
 
+// Namespace implements gatewayapi.World.
 func (w world) Namespace(name string) *corev1.Namespace {
 	return value(w.inputs.namespaces.objects.GetKey(name))
 }
 
+// ReferenceGrants implements gatewayapi.World.
 func (w world) ReferenceGrants(namespace string) []*gatewayv1beta1.ReferenceGrant {
 	return w.collections.grants.Lookup(namespace)
 }
 
+// Service implements gatewayapi.World.
 func (w world) Service(key types.NamespacedName) *corev1.Service {
 	return value(w.inputs.services.objects.GetKey(key.String()))
 }
 
+// EndpointSlices implements gatewayapi.World.
 func (w world) EndpointSlices(service types.NamespacedName) []*discoveryv1.EndpointSlice {
 	return w.collections.slices.Lookup(service)
 }
 
+// Secret implements gatewayapi.World.
 func (w world) Secret(key types.NamespacedName) *corev1.Secret {
 	return value(w.inputs.secrets.objects.GetKey(key.String()))
 }

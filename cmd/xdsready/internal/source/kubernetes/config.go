@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"istio.io/istio/pkg/kube/krt"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-
-	"istio.io/istio/pkg/kube/krt"
 )
 
 // Config returns what leads to a cluster: the kubeconfig file at path; without

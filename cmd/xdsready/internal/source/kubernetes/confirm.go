@@ -2,8 +2,8 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,23 +31,21 @@ type confirmer struct {
 	answer func(answer)
 	logger *slog.Logger
 
-	slots   chan struct{} // held during a request
-	running sync.WaitGroup
+	slots chan struct{} // held during a request
 }
 
 // answer says which absences of a route are known to be so.
 type answer struct {
 	route  *gatewayapi.Route
 	absent []gatewayapi.Absence
-	late   bool // not all could be confirmed in time; the rest are taken for absent
 }
 
 // start begins a confirmation and returns what ends it. One answer tells the
 // absences that are confirmed; what does exist will arrive by its watch, and
-// only if it does not before the deadline a second, late answer gives it up.
+// only if it does not before the deadline a second answer gives it up.
 func (c *confirmer) start(ctx context.Context, route *gatewayapi.Route, absences []gatewayapi.Absence, deadline time.Time) context.CancelFunc {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
-	c.running.Go(func() {
+	go func() { // ends with ctx
 		var absent, exist []gatewayapi.Absence
 		for _, a := range absences {
 			if c.confirm(ctx, a) {
@@ -61,12 +59,12 @@ func (c *confirmer) start(ctx context.Context, route *gatewayapi.Route, absences
 			return
 		}
 		<-ctx.Done()
-		if context.Cause(ctx) == context.DeadlineExceeded {
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			c.logger.Warn("what a route refers to exists but has not arrived: the route goes on without it",
 				"route", route.Key().String(), "missing", exist)
-			c.answer(answer{route: route, absent: exist, late: true})
+			c.answer(answer{route: route, absent: exist})
 		}
-	})
+	}()
 	return cancel
 }
 

@@ -7,13 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"istio.io/istio/pkg/kube/krt"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"istio.io/istio/pkg/kube/krt"
 )
 
 // retry is how soon a list or watch that failed is tried again: within 8 s, so
@@ -201,10 +199,11 @@ func (in *input[T]) UpdateResourceVersion(version string) {
 
 // prepare drops what nobody here reads, which for a small object is most of it.
 func (in *input[T]) prepare(o any) T {
-	prepared := o.(T) // a reflector delivers what it was made for
-	if accessor, err := meta.Accessor(o); err == nil {
-		accessor.SetManagedFields(nil)
+	prepared, ok := o.(T)
+	if !ok {
+		panic(fmt.Sprintf("the reflector of %s delivered a %T", in.resource, o)) // it checks the type itself
 	}
+	prepared.SetManagedFields(nil)
 	if in.strip != nil {
 		in.strip(prepared)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"istio.io/istio/pkg/kube/krt"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -22,8 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
-
-	"istio.io/istio/pkg/kube/krt"
 )
 
 // scheme has the types of all inputs.
@@ -37,8 +36,12 @@ var scheme = func() *runtime.Scheme {
 	return s
 }()
 
-// apiextensions is the group version of CRDs.
-var apiextensions = schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}
+// Group versions, in the type that clients take.
+var (
+	gatewayAPI     = schema.GroupVersion(gatewayv1.GroupVersion)
+	gatewayAPIBeta = schema.GroupVersion(gatewayv1beta1.GroupVersion) // ReferenceGrants: older CRDs have no v1 of them
+	apiextensions  = schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}
+)
 
 // mapper knows the paths of all that is asked for, so that no client has to
 // discover them first, which would be one more thing that can fail.
@@ -48,10 +51,10 @@ var mapper = func() meta.RESTMapper {
 		resource := version.WithResource(plural)
 		m.AddSpecific(version.WithKind(kind), resource, resource, scope)
 	}
-	add(gatewayv1.SchemeGroupVersion, "GatewayClass", "gatewayclasses", meta.RESTScopeRoot)
-	add(gatewayv1.SchemeGroupVersion, "Gateway", "gateways", meta.RESTScopeNamespace)
-	add(gatewayv1.SchemeGroupVersion, "HTTPRoute", "httproutes", meta.RESTScopeNamespace)
-	add(gatewayv1beta1.SchemeGroupVersion, "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
+	add(gatewayAPI, "GatewayClass", "gatewayclasses", meta.RESTScopeRoot)
+	add(gatewayAPI, "Gateway", "gateways", meta.RESTScopeNamespace)
+	add(gatewayAPI, "HTTPRoute", "httproutes", meta.RESTScopeNamespace)
+	add(gatewayAPIBeta, "ReferenceGrant", "referencegrants", meta.RESTScopeNamespace)
 	add(corev1.SchemeGroupVersion, "Service", "services", meta.RESTScopeNamespace)
 	add(discoveryv1.SchemeGroupVersion, "EndpointSlice", "endpointslices", meta.RESTScopeNamespace)
 	add(apiextensions, "CustomResourceDefinition", "customresourcedefinitions", meta.RESTScopeRoot)
@@ -117,12 +120,11 @@ type maker struct {
 }
 
 func (m *maker) inputs() (*inputs, error) {
-	gateway, gatewayBeta := gatewayv1.SchemeGroupVersion, gatewayv1beta1.SchemeGroupVersion
 	all := &inputs{
-		classes:    newInput[*gatewayv1.GatewayClass](m, gateway.WithKind("GatewayClass"), "gatewayclasses"),
-		gateways:   newInput[*gatewayv1.Gateway](m, gateway.WithKind("Gateway"), "gateways"),
-		routes:     newInput[*gatewayv1.HTTPRoute](m, gateway.WithKind("HTTPRoute"), "httproutes"),
-		grants:     newInput[*gatewayv1beta1.ReferenceGrant](m, gatewayBeta.WithKind("ReferenceGrant"), "referencegrants"),
+		classes:    newInput[*gatewayv1.GatewayClass](m, gatewayAPI.WithKind("GatewayClass"), "gatewayclasses"),
+		gateways:   newInput[*gatewayv1.Gateway](m, gatewayAPI.WithKind("Gateway"), "gateways"),
+		routes:     newInput[*gatewayv1.HTTPRoute](m, gatewayAPI.WithKind("HTTPRoute"), "httproutes"),
+		grants:     newInput[*gatewayv1beta1.ReferenceGrant](m, gatewayAPIBeta.WithKind("ReferenceGrant"), "referencegrants"),
 		services:   newInput[*corev1.Service](m, corev1.SchemeGroupVersion.WithKind("Service"), "services"),
 		slices:     newInput[*discoveryv1.EndpointSlice](m, discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice"), "endpointslices"),
 		secrets:    newInput[*corev1.Secret](m, corev1.SchemeGroupVersion.WithKind("Secret"), secretsName),

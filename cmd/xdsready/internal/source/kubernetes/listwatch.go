@@ -144,8 +144,10 @@ type observed struct {
 	stopped chan struct{}
 }
 
+// ResultChan implements watch.Interface.
 func (o *observed) ResultChan() <-chan watch.Event { return o.events }
 
+// Stop implements watch.Interface.
 func (o *observed) Stop() {
 	o.stop.Do(func() { close(o.stopped) })
 	o.Interface.Stop()

@@ -212,7 +212,10 @@ func TestFaultsAreInTheAPIServersWords(t *testing.T) {
 			`failed: services is forbidden: User "x" cannot list resource`},
 		{"refused", func(*http.Request, bool) (*http.Response, error) { return nil, syscall.ECONNREFUSED },
 			"failed: cannot reach http://api.test: connection refused"},
-		{"an error in a watch", func(*http.Request, bool) (*http.Response, error) {
+		{"an error in a watch", func(r *http.Request, watch bool) (*http.Response, error) {
+			if !watch {
+				return watching(r, watch)
+			}
 			s := newStream()
 			go s.send("ERROR", failure(http.StatusInternalServerError, metav1.StatusReasonInternalError, "etcd is full"))
 			return respond(http.StatusOK, s)

@@ -23,7 +23,6 @@ import (
 //
 // and reads from left to right: what refers before what is referred to.
 type model struct {
-	ctx         context.Context // of the confirmations
 	world       world
 	collections *collections
 	confirmer   *confirmer
@@ -58,15 +57,16 @@ func (i index) add(of []types.NamespacedName, key types.NamespacedName) {
 
 func (i index) remove(of []types.NamespacedName, key types.NamespacedName) {
 	for _, o := range of {
-		if delete(i[o], key); len(i[o]) == 0 {
+		delete(i[o], key)
+		if len(i[o]) == 0 {
 			delete(i, o)
 		}
 	}
 }
 
-func newModel(ctx context.Context, w world, c *confirmer) *model {
+func newModel(w world, c *confirmer) *model {
 	return &model{
-		ctx: ctx, world: w, collections: w.collections, confirmer: c,
+		world: w, collections: w.collections, confirmer: c,
 		attachments: map[types.NamespacedName]*attachment{}, byGateway: index{}, byService: index{},
 		byNamespace: map[string]keys{}, groups: map[types.NamespacedName]*group{}, backends: backends{},
 	}
@@ -84,8 +84,9 @@ func (t touched) join(other touched) {
 	maps.Copy(t.refresh, other.refresh)
 }
 
-// apply works changes in and says which groups they touch.
-func (m *model) apply(c changed) touched {
+// apply works changes in and says which groups they touch. Confirmations that it
+// begins end with ctx.
+func (m *model) apply(ctx context.Context, c changed) touched {
 	t := touched{keys{}, keys{}}
 	maps.Copy(t.assemble, c.gateways)
 	m.noteSecrets(c, t)
@@ -108,7 +109,7 @@ func (m *model) apply(c changed) touched {
 		}
 	}
 	for route := range again {
-		m.resolve(route, t)
+		m.resolve(ctx, route, t)
 	}
 	return t
 }
@@ -156,7 +157,7 @@ func (m *model) noteEndpoints(service types.NamespacedName, again keys, t touche
 }
 
 // resolve looks up again what a route refers to.
-func (m *model) resolve(key types.NamespacedName, t touched) {
+func (m *model) resolve(ctx context.Context, key types.NamespacedName, t touched) {
 	a := m.attachments[key]
 	if a == nil {
 		a = &attachment{}
@@ -173,7 +174,7 @@ func (m *model) resolve(key types.NamespacedName, t touched) {
 		t.touch(before)
 		return
 	}
-	if m.consider(a, route.Resolve(m.world)) {
+	if m.consider(ctx, a, route.Resolve(m.world)) {
 		t.touch(before)
 		t.touch(a.used)
 	}
@@ -211,7 +212,8 @@ func (m *model) unlink(key types.NamespacedName, a *attachment) {
 	if newest := a.newest(); newest != nil {
 		m.byService.remove(newest.Services(), key)
 		for _, namespace := range newest.BackendNamespaces() {
-			if delete(m.byNamespace[namespace], key); len(m.byNamespace[namespace]) == 0 {
+			delete(m.byNamespace[namespace], key)
+			if len(m.byNamespace[namespace]) == 0 {
 				delete(m.byNamespace, namespace)
 			}
 		}
@@ -231,13 +233,13 @@ func (m *model) waiting() int {
 }
 
 // giveUp takes all absences that are not confirmed yet as they are.
-func (m *model) giveUp() touched {
+func (m *model) giveUp(ctx context.Context) touched {
 	t := touched{keys{}, keys{}}
 	m.trusting = true
 	defer func() { m.trusting = false }()
 	for key, a := range m.attachments {
 		if a.next != nil {
-			m.resolve(key, t)
+			m.resolve(ctx, key, t)
 		}
 	}
 	return t

@@ -9,11 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"istio.io/istio/pkg/kube/krt"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"istio.io/istio/pkg/kube/krt"
 )
 
 // DefaultController is the name by which GatewayClasses choose us.
@@ -65,8 +64,7 @@ type Source struct {
 	confirmer   *confirmer
 	statuses    *statuses
 
-	ctx    context.Context // ends when Run does
-	cancel context.CancelFunc
+	stop chan struct{} // closed when Run ends
 
 	// Used by Take alone.
 	model *model
@@ -90,9 +88,8 @@ func New(o Options) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the API server: %w", err)
 	}
-	s := &Source{options: o, config: config, logger: logger, live: live, changes: newChanges(), statuses: newStatuses()}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	options := krt.NewOptionsBuilder(s.ctx.Done(), "", o.Debug)
+	s := &Source{stop: make(chan struct{}), options: o, config: config, logger: logger, live: live, changes: newChanges(), statuses: newStatuses()}
+	options := krt.NewOptionsBuilder(s.stop, "", o.Debug)
 	m := maker{
 		config: config, httpClient: httpClient, live: live, optional: o.OptionalCRDs, delays: o.Delays,
 		report: report{o.Failed, o.Waiting}, logger: logger, krt: options,
@@ -106,7 +103,7 @@ func New(o Options) (*Source, error) {
 		live: live, logger: logger, slots: make(chan struct{}, maxConfirming),
 		answer: func(a answer) { s.changes.note(func(c *changed) { c.answers = append(c.answers, a) }) },
 	}
-	s.model = newModel(s.ctx, world{s.inputs, &s.collections}, s.confirmer)
+	s.model = newModel(world{s.inputs, &s.collections}, s.confirmer)
 	s.model.trusting = o.Ungated
 	return s, nil
 }
@@ -118,8 +115,7 @@ func (s *Source) Client() client.Client { return s.live }
 // once. The goroutines of krt end with it, but krt does not let anybody wait
 // for them.
 func (s *Source) Run(ctx context.Context) error {
-	defer s.confirmer.running.Wait()
-	defer s.cancel()
+	defer close(s.stop)
 	var running sync.WaitGroup
 	for _, input := range s.inputs.all() {
 		running.Go(func() { input.run(ctx) })
@@ -160,10 +156,12 @@ func (s *Source) Derived() []Check {
 // syncers are synced when all are.
 type syncers []krt.Syncer
 
+// HasSynced implements krt.Syncer.
 func (s syncers) HasSynced() bool {
 	return !slices.ContainsFunc(s, func(s krt.Syncer) bool { return !s.HasSynced() })
 }
 
+// WaitUntilSynced implements krt.Syncer.
 func (s syncers) WaitUntilSynced(stop <-chan struct{}) bool {
 	return !slices.ContainsFunc(s, func(s krt.Syncer) bool { return !s.WaitUntilSynced(stop) })
 }

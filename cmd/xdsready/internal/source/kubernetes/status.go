@@ -92,7 +92,8 @@ func (s *statuses) setRoute(route, gateway types.NamespacedName, parents []gatew
 	case equality.Semantic.DeepEqual(before, parents):
 		return
 	case parents == nil:
-		if delete(s.routes[route], gateway); len(s.routes[route]) == 0 {
+		delete(s.routes[route], gateway)
+		if len(s.routes[route]) == 0 {
 			delete(s.routes, route)
 		}
 	case s.routes[route] == nil:
@@ -127,8 +128,7 @@ func withEndpoints(parents []gatewayv1.RouteParentStatus, problems []string) []g
 		for _, c := range parent.Conditions {
 			generation = max(generation, c.ObservedGeneration)
 		}
-		parent.Conditions = append(parent.Conditions[:len(parent.Conditions):len(parent.Conditions)],
-			gatewayapi.EndpointsCondition(problems, generation))
+		parent.Conditions = append(slices.Clip(parent.Conditions), gatewayapi.EndpointsCondition(problems, generation))
 		all[i] = parent
 	}
 	return all

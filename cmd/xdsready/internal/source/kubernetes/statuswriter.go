@@ -2,6 +2,8 @@ package kubernetes
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -10,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	"net/http"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -121,7 +122,10 @@ func writeStatus[T object](ctx context.Context, to client.Client, in *input[T], 
 		return nil
 	}
 	current := *found
-	updated := current.DeepCopyObject().(T)
+	updated, ok := current.DeepCopyObject().(T)
+	if !ok {
+		return fmt.Errorf("the copy of a %T is another type", current)
+	}
 	change(updated)
 	if equality.Semantic.DeepEqual(current, updated) {
 		return nil

@@ -21,8 +21,9 @@ func (s *Source) Changed() <-chan struct{} { return s.changes.wake }
 // Take returns what has changed since the call before. The first call is made
 // when all checks are synced, and then tells of all node groups; it waits, at
 // most 5 s, until the API server has confirmed that what is missing is absent.
+// Confirmations go on between the calls, until ctx ends.
 func (s *Source) Take(ctx context.Context) source.Update {
-	t := s.apply()
+	t := s.apply(ctx)
 	if !s.begun {
 		s.begun = true
 		s.confirmAll(ctx, t)
@@ -44,10 +45,10 @@ func (s *Source) Take(ctx context.Context) source.Update {
 }
 
 // apply works in what has changed.
-func (s *Source) apply() touched {
+func (s *Source) apply(ctx context.Context) touched {
 	c := s.changes.take()
 	s.noteClasses(c.classes)
-	return s.model.apply(c)
+	return s.model.apply(ctx, c)
 }
 
 // confirmAll waits until no route is left out because something it refers to
@@ -58,10 +59,10 @@ func (s *Source) confirmAll(ctx context.Context, t touched) {
 	for s.model.waiting() > 0 {
 		select {
 		case <-s.changes.wake:
-			t.join(s.apply())
+			t.join(s.apply(ctx))
 		case <-expired.C:
 			s.logger.Warn("cannot confirm in time what is absent: the start goes on with what is known", "routes", s.model.waiting())
-			t.join(s.model.giveUp())
+			t.join(s.model.giveUp(ctx))
 		case <-ctx.Done():
 			return
 		}
