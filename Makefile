@@ -147,7 +147,7 @@ bench-docs: go ## Measure the cost of many proxies and write docs/performance.md
 	go run ./test/bench --only '^(fanout|idle|scale)/' --docs docs
 
 .PHONY: bench-kubernetes
-bench-kubernetes: go ## Measure a start and changes with a full kube-apiserver, in about 8 minutes, and write docs/performance.md
+bench-kubernetes: go ## Measure a start and changes with a full kube-apiserver, and write docs/performance.md
 	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes/' --docs docs
 
 ##@ Maintain

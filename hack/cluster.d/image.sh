@@ -1,18 +1,20 @@
 # shellcheck shell=bash disable=SC2154 # hack/cluster sets what is not set here
 # Part of hack/cluster: container images made with tar, for a machine without an engine.
 
+authorities=/etc/ssl/certs/ca-certificates.crt # CAs, in the place where Go and OpenSSL look
+
 # archive FILE REF BINARY [SRC:DST]... writes an image in the format of "docker
 # save": one layer with the program as entry point, the shared libraries it is
-# linked with, the CAs of this machine, and SRC at the absolute path DST.
-archive() {
+# linked with, the CAs of this machine if it has any, and SRC at the absolute path DST.
+archive() ( # a shell of its own, for its trap
   (($# >= 3)) || die 'usage: hack/cluster archive FILE REF BINARY [SRC:DST]...'
   local file=$1 ref=$2 binary=$3 work root name pair library config
   shift 3
   [[ $ref == *:* ]] || ref=$ref:latest
   name=$(basename "$binary")
   work=$(mktemp -d)
-  # shellcheck disable=SC2064 # the directory of this image, not of a later one
-  trap "rm -rf '$work'" RETURN
+  # shellcheck disable=SC2064 # it is known now, and no longer when the shell ends
+  trap "rm -rf '$work'" EXIT
   root=$work/files
   mkdir -p "$root/tmp"
   chmod 1777 "$root/tmp"
@@ -20,7 +22,7 @@ archive() {
   copy "$binary" "$root/$name"
   chmod 0755 "$root/$name"
   for library in $(ldd "$binary" 2>/dev/null | grep -o '/[^ ]*'); do copy "$library" "$root$library"; done
-  copy /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+  if [[ -e $authorities ]]; then copy "$authorities" "$root$authorities"; fi
   for pair in "$@"; do copy "${pair%%:*}" "$root${pair#*:}"; done
 
   # The same files make the same image, whenever and by whom.
@@ -30,12 +32,12 @@ archive() {
   mv "$work/config.json" "$work/$config"
   printf '[{"Config": "%s", "RepoTags": ["%s"], "Layers": ["layer.tar"]}]' "$config" "$ref" >"$work/manifest.json"
   tar --create --file "$file" --directory "$work" manifest.json "$config" layer.tar
-}
+)
 
 # image_config PROGRAM DIGEST: whoever runs it, it is not root.
 image_config() {
   printf '{"architecture": "%s", "os": "linux", "config": {"Entrypoint": ["/%s"], "User": "65532:65532"},
- "rootfs": {"type": "layers", "diff_ids": ["sha256:%s"]}}' "$(dpkg --print-architecture)" "$1" "$2"
+ "rootfs": {"type": "layers", "diff_ids": ["sha256:%s"]}}' "$(go env GOARCH)" "$1" "$2"
 }
 
 copy() {

@@ -60,7 +60,8 @@ func Build(resources []Resource, o Options) (*Snapshot, error) {
 		return nil, err
 	}
 	s.sets = b.sets()
-	for _, set := range s.sets {
+	for typeURL, set := range s.sets {
+		s.sets[typeURL] = set.sharing(o.Previous.set(typeURL))
 		s.version = s.version.Add(set.version)
 	}
 	return s, nil
@@ -205,10 +206,10 @@ func (b *builder) sets() map[string]*set {
 	for _, r := range b.sorted() {
 		s, ok := sets[r.typeURL]
 		if !ok {
-			s = &set{index: make(map[string]int)}
+			s = &set{index: &index{at: make(map[string]int)}}
 			sets[r.typeURL] = s
 		}
-		s.index[r.name] = len(s.resources)
+		s.index.at[r.name] = len(s.resources)
 		s.resources = append(s.resources, r)
 		s.version = s.version.Add(r.version)
 	}

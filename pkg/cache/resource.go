@@ -43,6 +43,8 @@ type record struct {
 	version    Version
 	references references
 	content    *content
+
+	healthChecked bool
 }
 
 // content is one pointer further away than it need be, for fmt prints what a
@@ -50,7 +52,14 @@ type record struct {
 // not ask String; but it never follows a second pointer.
 type content struct {
 	packed  *anypb.Any
-	message proto.Message
+	message proto.Message // nil: to be decoded when asked for
+}
+
+// numerous reports whether a config usually has so many resources of a type that
+// keeping each decoded as well, several times its wire form, would be most of
+// what the program holds.
+func numerous(typeURL string) bool {
+	return typeURL == resourcev3.ClusterType || typeURL == resourcev3.EndpointType
 }
 
 // NewResource makes a resource of a Cluster, ClusterLoadAssignment, Listener,
@@ -75,7 +84,16 @@ func NewResource(m proto.Message) (Resource, error) {
 	if m == nil {
 		return Resource{}, errors.New("cannot make a resource of a nil message")
 	}
-	return newResource(proto.Clone(m))
+	return OwnResource(proto.Clone(m))
+}
+
+// OwnResource is NewResource without the copy: m becomes part of the resource,
+// and the caller must neither change nor read it any more.
+func OwnResource(m proto.Message) (Resource, error) {
+	if m == nil {
+		return Resource{}, errors.New("cannot make a resource of a nil message")
+	}
+	return newResource(m)
 }
 
 // NewResourceFromAny makes a resource of a packed message, as found in the
@@ -113,14 +131,24 @@ func newResource(m proto.Message) (Resource, error) {
 		return Resource{}, fmt.Errorf("cannot encode %s %q: %w", Kind(typeURL), name, err)
 	}
 	canonical := unique.Make(name)
-	return Resource{shared.share(&record{
-		typeURL:    typeURL,
-		name:       canonical.Value(),
-		canonical:  canonical,
-		version:    versionOf(typeURL, name, 0, encoded),
-		references: found,
-		content:    &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}, message: m},
-	})}, nil
+	r := &record{
+		typeURL:       typeURL,
+		name:          canonical.Value(),
+		canonical:     canonical,
+		version:       versionOf(typeURL, name, 0, encoded),
+		references:    found,
+		healthChecked: healthChecked(m),
+		content:       &content{packed: &anypb.Any{TypeUrl: typeURL, Value: encoded}},
+	}
+	if !numerous(typeURL) {
+		r.content.message = m
+	}
+	return Resource{shared.share(r)}, nil
+}
+
+func healthChecked(m proto.Message) bool {
+	c, ok := m.(*clusterv3.Cluster)
+	return ok && len(c.GetHealthChecks()) > 0
 }
 
 // identify returns the type URL and the name of a message that proxies can ask
@@ -225,13 +253,25 @@ func (r Resource) Any() *anypb.Any {
 }
 
 // Message returns the decoded message. It must not be changed: the wire form
-// and the version would not follow.
+// and the version would not follow. Clusters and load assignments, of which
+// there are many, are decoded anew at each call.
 func (r Resource) Message() proto.Message {
 	if r.record == nil {
 		return nil
 	}
-	return r.content.message
+	if r.content.message != nil {
+		return r.content.message
+	}
+	m, err := r.content.packed.UnmarshalNew()
+	if err != nil {
+		panic(err) // it was made from a message of this very type
+	}
+	return m
 }
+
+// HealthChecked reports whether r is a cluster whose endpoints Envoy checks
+// before it takes it for warm.
+func (r Resource) HealthChecked() bool { return r.known().healthChecked }
 
 // Equal reports whether both have the same type, name, TTL and content.
 func (r Resource) Equal(o Resource) bool { return r.Version() == o.Version() }

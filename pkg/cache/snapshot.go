@@ -22,9 +22,34 @@ type Snapshot struct {
 
 // set holds the resources of one type.
 type set struct {
-	resources []Resource     // by name
-	index     map[string]int // where each is in resources
+	resources []Resource // by name
+	index     *index
 	version   Version
+}
+
+// index says where each name is in a slice of resources.
+type index struct{ at map[string]int }
+
+// sharing returns s with as much of another set of the type as is equal, so that
+// the generations of a group cost little more than what differs between them.
+func (s *set) sharing(o *set) *set {
+	switch {
+	case o == nil:
+		return s
+	case s.version == o.version:
+		return o
+	case slices.EqualFunc(s.resources, o.resources, func(a, b Resource) bool { return a.name == b.name }):
+		s.index = o.index
+	}
+	return s
+}
+
+// set returns the resources of a type, nil if there are none.
+func (s *Snapshot) set(typeURL string) *set {
+	if s == nil {
+		return nil
+	}
+	return s.sets[typeURL]
 }
 
 // Resources returns the resources of a type, placeholders included, by name.
@@ -50,7 +75,7 @@ func (s *Snapshot) Index(typeURL, name string) (int, bool) {
 	if s == nil || s.sets[typeURL] == nil {
 		return 0, false
 	}
-	i, ok := s.sets[typeURL].index[name]
+	i, ok := s.sets[typeURL].index.at[name]
 	return i, ok
 }
 

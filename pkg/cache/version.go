@@ -68,6 +68,16 @@ func (v Version) Add(o Version) Version {
 	return sum
 }
 
+// sub returns the version of the set v with o taken from it.
+func (v Version) sub(o Version) Version {
+	low, borrow := bits.Sub64(binary.BigEndian.Uint64(v[8:]), binary.BigEndian.Uint64(o[8:]), 0)
+	high, _ := bits.Sub64(binary.BigEndian.Uint64(v[:8]), binary.BigEndian.Uint64(o[:8]), borrow)
+	var rest Version
+	binary.BigEndian.PutUint64(rest[:8], high)
+	binary.BigEndian.PutUint64(rest[8:], low)
+	return rest
+}
+
 // String returns 32 hexadecimal digits, the form used as version_info and as
 // the version of a delta resource.
 func (v Version) String() string { return hex.EncodeToString(v[:]) }

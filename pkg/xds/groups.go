@@ -13,7 +13,8 @@ import (
 // bring along, and what delta proxies hold, after a reconnect.
 const (
 	generationAge   = time.Hour
-	generationBytes = 64 << 20 // per group, of resources that no newer generation has
+	generationBytes = 64 << 20 // per group, of memory that no newer generation takes
+	generationCount = 1000     // per group, for each is looked through
 )
 
 // edition is a snapshot of a group as its streams get it. It never changes.
@@ -27,7 +28,7 @@ type edition struct {
 type generation struct {
 	snapshot *cache.Snapshot
 	until    time.Time // when another replaced it
-	bytes    int       // of what it has and the next one has not
+	bytes    int       // that it takes beside the next one
 }
 
 // group is a node group that the store knows or has known.
@@ -47,14 +48,20 @@ func (g *group) refreshLocked(snapshot *cache.Snapshot, now time.Time) bool {
 		if before.ContentVersion() == snapshot.ContentVersion() {
 			return false
 		}
-		g.past = append([]generation{{before, now, lost(before, snapshot)}}, g.past...)
+		g.past = append([]generation{{before, now, before.SizeBeside(snapshot)}}, g.past...)
 	}
 	g.forgetLocked(now)
 	past := make([]*cache.Snapshot, len(g.past))
 	for i, old := range g.past {
 		past[i] = old.snapshot
 	}
-	g.current.Store(&edition{target: publish.NewTarget(snapshot, past), replaced: make(chan struct{})})
+	var next *publish.Target
+	if last != nil {
+		next = last.target.Next(snapshot, past)
+	} else {
+		next = publish.NewTarget(snapshot, past)
+	}
+	g.current.Store(&edition{target: next, replaced: make(chan struct{})})
 	if last != nil {
 		close(last.replaced)
 	}
@@ -66,7 +73,7 @@ func (g *group) forgetLocked(now time.Time) {
 	bytes := 0
 	for i, old := range g.past {
 		bytes += old.bytes
-		if bytes > generationBytes || now.Sub(old.until) > generationAge {
+		if i >= generationCount || bytes > generationBytes || now.Sub(old.until) > generationAge {
 			clear(g.past[i:])
 			g.past = g.past[:i]
 			return
@@ -79,19 +86,6 @@ func (g *group) generationBytes() (bytes int) {
 	defer g.mu.Unlock()
 	for _, old := range g.past {
 		bytes += old.bytes
-	}
-	return bytes
-}
-
-// lost returns the size of the resources that before has and after has not.
-func lost(before, after *cache.Snapshot) (bytes int) {
-	for _, changes := range after.Since(before) {
-		for _, names := range [][]string{changes.Changed, changes.Removed} {
-			for _, name := range names {
-				r, _ := before.Resource(changes.TypeURL, name)
-				bytes += len(r.Encoded())
-			}
-		}
 	}
 	return bytes
 }

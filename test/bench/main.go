@@ -1,8 +1,9 @@
 // Command bench measures how fast and how small xdsready is, in pairs with its
 // peers in the same run:
 //
-//	make bench                                      everything but scale/, in about 5 minutes
+//	make bench                                      everything but scale/ and kubernetes/, in about 5 minutes
 //	make bench-docs                                 fanout/, idle/ and scale/, into docs/performance.md
+//	make bench-kubernetes                           kubernetes/, into docs/performance.md, in about 6 minutes
 //	go run ./test/bench --list                      the rows, measuring nothing
 //	go run ./test/bench --only '^(gate|readyz)/'    rows whose names match
 //	go run ./test/bench --output json > bench.json
@@ -13,13 +14,14 @@
 // measured in turn, in many rounds, and medians are compared. A row with a
 // target passes or misses it; one without informs.
 //
-//	gate/      reading the gate, which every probe and every call does
-//	readyz/    the handler of /readyz, called in process
-//	opening/   from the last signal to the first held stream, over loopback TCP
-//	held/      memory of a held stream, in a server process of its own (Linux)
-//	fanout/    1,000 proxies in a process of their own load a server in another (Linux)
-//	idle/      memory of a proxy that has all its config (Linux)
-//	scale/     cost against the number of proxies and of resources (Linux)
+//	gate/        reading the gate, which every probe and every call does
+//	readyz/      the handler of /readyz, called in process
+//	opening/     from the last signal to the first held stream, over loopback TCP
+//	held/        memory of a held stream, in a server process of its own (Linux)
+//	fanout/      1,000 proxies in a process of their own load a server in another (Linux)
+//	idle/        memory of a proxy that has all its config (Linux)
+//	scale/       cost against the number of proxies and of resources (Linux)
+//	kubernetes/  the command, reading a real API server that is full (Linux)
 //
 // The table goes to standard output, progress to standard error. Exit codes: 0
 // all targets are met, 1 a target is missed, 2 a flag is wrong or something
@@ -105,7 +107,7 @@ func measure(ctx context.Context, s scale, args []string, stdout, stderr io.Writ
 }
 
 // usual is what is measured unless rows are named: all but scale/, which takes
-// minutes and has no targets.
+// minutes and has no targets, and kubernetes/, which needs a kube-apiserver.
 const usual = "^(gate|readyz|opening|held|fanout|idle)/"
 
 // options are the program's flags.

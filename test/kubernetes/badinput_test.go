@@ -56,6 +56,10 @@ func badInputs(s *scene) []badInput {
 			t.Helper()
 			s.wantRoute(t, "no-port", fails(gatewayv1.RouteConditionResolvedRefs, gatewayv1.RouteReasonBackendNotFound))
 		}},
+		{"an ExternalName that is the proxy itself", []client.Object{s.external("inward", "localhost"), s.route("inward", "gw", "inward")}, func(t *testing.T) {
+			t.Helper()
+			s.wantRoute(t, "inward", fails(gatewayv1.RouteConditionResolvedRefs, "InvalidExternalName"))
+		}},
 		{"an EndpointSlice of host names", []client.Object{s.service("fqdn"), s.hostSlice("fqdn"), s.route("by-name", "gw", "fqdn")}, func(t *testing.T) {
 			t.Helper()
 			s.wantRoute(t, "by-name", fails("xdsready.io/EndpointsUsable", "InvalidEndpoints"))
@@ -116,6 +120,13 @@ func (s *scene) routeTo(name, gateway, namespace, service string) *gatewayv1.HTT
 // portless is a Service without ports, which only headless ones may be.
 func (s *scene) portless(name string) *corev1.Service {
 	return &corev1.Service{ObjectMeta: s.meta(name), Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone}}
+}
+
+// external is an ExternalName Service with port 80.
+func (s *scene) external(name, host string) *corev1.Service {
+	service := s.service(name)
+	service.Spec.Type, service.Spec.ExternalName, service.Spec.Selector = corev1.ServiceTypeExternalName, host, nil
+	return service
 }
 
 // hostSlice is an EndpointSlice with a host name for an address.

@@ -14,8 +14,7 @@ import (
 	"strconv"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/xdsready/xdsready/test/process"
 )
@@ -28,42 +27,68 @@ func TestEnvoy(t *testing.T) {
 		t.Skip("SKIP_ENVOY=1: what needs a real Envoy is left out")
 	}
 	v := newVault(t)
-	_, port, err := net.SplitHostPort(process.FreeAddress(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.update(t, v.gateway("mine", httpsListener("https", number, "mine")))
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the backend") }))
-	t.Cleanup(backend.Close)
-	v.create(t, v.localhost("local"), v.routeToPort("local", "mine", "local", backend.Listener.Addr().(*net.TCPAddr).Port))
+	port := portOf(t, process.FreeAddress(t))
+	v.update(t, v.gateway("mine", httpsListener("https", port, "mine")))
+	v.create(t, v.service("local"), v.sliceHere(t, "local"), v.route("local", "mine", "local"))
 
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			v.startEnvoy(t, transport)
-			eventually(t, "an answer through Envoy", func() bool {
-				return v.get(t, "https://mine.example.org"+pathOf("local"), port) == "the backend"
-			})
+			answer := ""
+			if !within(process.Limit, func() bool {
+				answer = v.get(t, "https://mine.example.org"+pathOf("local"), port)
+				return answer == "the backend"
+			}) {
+				t.Errorf("no answer of the backend through Envoy within %v: %s", process.Limit, answer)
+			}
 		})
 	}
 }
 
-// localhost is a Service that is a name of this machine.
-func (s *scene) localhost(name string) *corev1.Service {
-	return &corev1.Service{
-		ObjectMeta: s.meta(name),
-		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost"},
+// portOf returns the port of an address.
+func portOf(t *testing.T, address string) int {
+	t.Helper()
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
 	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
-// routeToPort is a route to another port than 80.
-func (s *scene) routeToPort(name, gateway, service string, port int) *gatewayv1.HTTPRoute {
-	route, number := s.route(name, gateway, service), gatewayv1.PortNumber(port)
-	route.Spec.Rules[0].BackendRefs[0].Port = &number
-	return route
+// sliceHere starts a backend until the test ends and returns its EndpointSlice.
+// The API server takes no loopback address, so the backend listens on another one
+// of this machine.
+func (s *scene) sliceHere(t *testing.T, service string) *discoveryv1.EndpointSlice {
+	t.Helper()
+	listener := listen(t, net.JoinHostPort(ownAddress(t), "0"))
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the backend") }))
+	_ = backend.Listener.Close()
+	backend.Listener = listener
+	backend.Start()
+	t.Cleanup(backend.Close)
+	slice, port := s.slice(service, ownAddress(t)), int32(portOf(t, listener.Addr().String()))
+	slice.Ports[0].Port = &port
+	return slice
+}
+
+// ownAddress is an IPv4 address of this machine that others can reach.
+func ownAddress(t *testing.T) string {
+	t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		if network, ok := address.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
+			return network.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but loopback ones, and no EndpointSlice may have those")
+	return ""
 }
 
 // startEnvoy starts an Envoy of the Gateway "mine" until the test ends.
@@ -102,22 +127,22 @@ func envoyPath(t *testing.T) string {
 
 // get asks a URL, whose host is at a port of this machine, and returns the body
 // of the answer if the host has the certificate of the Gateway "mine".
-func (v *vault) get(t *testing.T, url, port string) string {
+func (v *vault) get(t *testing.T, url string, port int) string {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(v.pairs["mine"].certificate)
-	client := &http.Client{Transport: &http.Transport{
+	asking := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{RootCAs: roots},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+			return new(net.Dialer).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		},
 	}}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := client.Do(request)
+	response, err := asking.Do(request)
 	if err != nil {
 		return err.Error()
 	}

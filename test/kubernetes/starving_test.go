@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -11,18 +10,13 @@ import (
 // there is served.
 func TestNothingStarves(t *testing.T) {
 	t.Parallel()
-	external := func(s *scene) client.Object {
-		service := s.service("app")
-		service.Spec.Type, service.Spec.ExternalName, service.Spec.Selector = corev1.ServiceTypeExternalName, "app.example.org", nil
-		return service
-	}
 	for _, test := range []struct {
 		name    string
 		objects func(*scene) []client.Object // besides the Gateway "gw" with a route "r" to the Service "app"
 		served  func(*scene, view) bool
 	}{
 		{"ExternalName",
-			func(s *scene) []client.Object { return []client.Object{external(s)} },
+			func(s *scene) []client.Object { return []client.Object{s.external("app", "app.example.org")} },
 			func(s *scene, v view) bool { return v.clusters()[s.cluster("app")] != nil }},
 		{"scaled to zero",
 			func(s *scene) []client.Object { return []client.Object{s.service("app"), s.slice("app")} },

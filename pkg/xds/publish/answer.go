@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 
 	"github.com/xdsready/xdsready/pkg/cache"
@@ -146,7 +145,7 @@ type warming struct {
 func (p *Proxy) heat(r cache.Resource, nonce uint64, replaces bool, now time.Time) {
 	w := &warming{resource: r, nonce: nonce, replaces: replaces, since: now}
 	for name := range r.Targets(resourcev3.EndpointType) {
-		if alone := p.asksAlone(name); !hasHealthChecks(r) && (replaces || alone) {
+		if alone := p.asksAlone(name); !r.HealthChecked() && (replaces || alone) {
 			w.endpoints = name
 		}
 	}
@@ -237,11 +236,4 @@ func (p *Proxy) hasSecrets(r cache.Resource) bool {
 		}
 	}
 	return true
-}
-
-// hasHealthChecks reports whether Envoy checks the endpoints of a cluster before
-// it takes it for warm.
-func hasHealthChecks(r cache.Resource) bool {
-	c, ok := r.Message().(*clusterv3.Cluster)
-	return ok && len(c.GetHealthChecks()) > 0
 }

@@ -27,10 +27,7 @@ type Target struct {
 // group had before, newest first: by them the versions are understood that
 // proxies bring along from an earlier stream.
 func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
-	t := &Target{
-		snapshot: snapshot, past: past,
-		dangling: map[string][]cache.Reference{}, heartbeats: map[string][]cache.Resource{},
-	}
+	t := &Target{snapshot: snapshot, past: past, dangling: map[string][]cache.Reference{}, heartbeats: map[string][]cache.Resource{}}
 	t.listened = sync.OnceValue(t.findListened)
 	for _, reference := range snapshot.Dangling() {
 		if reference.Type == resourcev3.ClusterType {
@@ -50,6 +47,21 @@ func NewTarget(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
 		}
 	}
 	return t
+}
+
+// Next returns the target that follows t. It is NewTarget, without a look at all
+// resources where only endpoints have changed.
+func (t *Target) Next(snapshot *cache.Snapshot, past []*cache.Snapshot) *Target {
+	for _, c := range snapshot.Since(t.snapshot) {
+		ttl := func(name string) bool { r, _ := snapshot.Resource(c.TypeURL, name); return r.TTL() > 0 }
+		if c.TypeURL != resourcev3.EndpointType || len(c.Added)+len(c.Removed)+len(t.heartbeats[c.TypeURL]) > 0 ||
+			slices.ContainsFunc(c.Changed, ttl) {
+			return NewTarget(snapshot, past)
+		}
+	}
+	next := &Target{snapshot: snapshot, past: past, dangling: t.dangling, compound: t.compound, heartbeats: t.heartbeats}
+	next.listened = sync.OnceValue(next.findListened)
+	return next
 }
 
 // compound reports whether r names clusters, which for a cluster means that it is

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/source"
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
 )
@@ -81,8 +83,8 @@ func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
 	for group, err := range update.Faults {
 		b.faults.set("group "+group, err)
 	}
-	for group, resources := range update.Groups {
-		b.build(group, resources)
+	for name, group := range update.Groups {
+		b.build(name, group)
 	}
 	for _, group := range update.Removed {
 		b.store.Remove(group, began)
@@ -94,29 +96,49 @@ func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
 }
 
 // build makes and stores the snapshot of one group.
-func (b *builder) build(group string, resources []cache.Resource) {
-	previous, _ := b.store.Get(group)
-	next, err := cache.Build(resources, cache.Options{Previous: previous, AfterInputs: true})
-	b.faults.set("group "+group, err)
+func (b *builder) build(name string, group source.Group) {
+	previous, _ := b.store.Get(name)
+	next, err := snapshotOf(group, previous)
+	b.faults.set("group "+name, err)
 	if err != nil {
 		return
 	}
-	b.stored(group) // first: what the store sets off may be sent before Set returns
-	b.store.Set(group, next)
-	b.contents.stored(group, next.ContentVersion(), time.Now())
-	b.report(group, previous, next)
+	b.stored(name) // first: what the store sets off may be sent before Set returns
+	b.store.Set(name, next)
+	b.contents.stored(name, next.ContentVersion(), time.Now())
+	b.report(name, previous, next)
+}
+
+// snapshotOf makes the snapshot that follows previous, at the cost of what has
+// changed where that is known.
+func snapshotOf(group source.Group, previous *cache.Snapshot) (*cache.Snapshot, error) {
+	if group.Changed != nil {
+		if next, ok := previous.Replace(group.Changed...); ok {
+			return next, nil
+		}
+	}
+	resources, err := group.Resources()
+	if err != nil {
+		return nil, err
+	}
+	return cache.Build(resources, cache.Options{Previous: previous, AfterInputs: true})
 }
 
 // report logs what a new snapshot changes and what is absent from it.
 func (b *builder) report(group string, previous, next *cache.Snapshot) {
 	var changes []string
-	for _, c := range cache.Diff(previous, next) {
+	level := slog.LevelDebug // endpoints come and go all the time
+	for _, c := range next.Since(previous) {
 		changes = append(changes, c.String())
+		if c.TypeURL != resourcev3.EndpointType {
+			level = slog.LevelInfo
+		}
 	}
 	if len(changes) == 0 && previous != nil {
 		return
 	}
-	b.logger.Info("snapshot stored", "group", group, "version", next.ContentVersion().String(), "changes", strings.Join(changes, ", "))
+	b.logger.Log(context.Background(), level, "snapshot stored", "group", group,
+		"version", next.ContentVersion().String(), "changes", strings.Join(changes, ", "))
 	for _, w := range next.Withheld() {
 		b.logger.Warn("resource withheld", "group", group, "reason", w.String())
 	}
@@ -129,6 +151,9 @@ const maxDangling = 20
 
 // reportDangling logs the references that dangle now and did not before.
 func (b *builder) reportDangling(group string, previous, next *cache.Snapshot) {
+	if slices.Equal(previous.Dangling(), next.Dangling()) {
+		return
+	}
 	known := map[cache.Reference]bool{}
 	for _, r := range previous.Dangling() {
 		known[r] = true

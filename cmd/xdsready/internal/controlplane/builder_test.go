@@ -56,8 +56,8 @@ func TestFaultsOfGroupsEnd(t *testing.T) {
 	bad := errors.New("bad")
 	b := &builder{
 		source: &updates{next: []source.Update{
-			{Groups: map[string][]cache.Resource{"a": nil}, Faults: map[string]error{"b": bad, "c": bad}},
-			{Groups: map[string][]cache.Resource{"b": nil}},
+			{Groups: map[string]source.Group{"a": source.Whole(nil)}, Faults: map[string]error{"b": bad, "c": bad}},
+			{Groups: map[string]source.Group{"b": source.Whole(nil)}},
 			{Removed: []string{"c"}},
 		}},
 		store: &cache.Store{}, stored: func(string) {}, contents: &contents{},

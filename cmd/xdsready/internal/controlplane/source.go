@@ -69,7 +69,11 @@ func (d *directorySource) Take(context.Context) source.Update {
 		}
 	}
 	d.config = latest.Config
-	return source.Update{Groups: latest.Config.Groups, Removed: removed}
+	update := source.Update{Groups: map[string]source.Group{}, Removed: removed}
+	for group, resources := range latest.Config.Groups {
+		update.Groups[group] = source.Whole(resources)
+	}
+	return update
 }
 
 func (d *directorySource) group(n admission.Node) string { return d.of(n.ID, n.Cluster) }

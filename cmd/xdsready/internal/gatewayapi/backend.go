@@ -71,7 +71,7 @@ func (b Backend) Cluster() (cache.Resource, error) {
 		}
 		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{httpOptions: options}
 	}
-	return newResource(c)
+	return ownResource(c)
 }
 
 func http2Options() (*anypb.Any, error) {

@@ -28,6 +28,18 @@ func (a *attachment) newest() *gatewayapi.Route {
 	return nil
 }
 
+// routes returns the route in use and, if another one waits, that.
+func (a *attachment) routes() []*gatewayapi.Route {
+	var routes []*gatewayapi.Route
+	if a.used != nil {
+		routes = append(routes, a.used.Route)
+	}
+	if a.next != nil {
+		routes = append(routes, a.next.Route)
+	}
+	return routes
+}
+
 // end ends what is under way.
 func (a *attachment) end() {
 	if a.cancel != nil {

@@ -8,52 +8,69 @@ import (
 	"github.com/xdsready/xdsready/pkg/cache"
 )
 
-// backends are the clusters and load assignments made so far, by Service and
-// port, until the Service or its EndpointSlices change.
-type backends map[types.NamespacedName]map[int32]*backend
+// backends are the clusters and load assignments made so far, until the Service
+// or its EndpointSlices change.
+type backends struct {
+	made   map[types.NamespacedName]map[int32]*backend // by Service and port
+	faulty keys                                        // Services that had problems when they were last made
+}
 
 // backend is what one port of a Service became.
 type backend struct {
-	service   *corev1.Service // of which it was made
-	resources []cache.Resource
-	problems  []string // of its endpoints
+	service            *corev1.Service // of which it was made
+	cluster, endpoints cache.Resource  // an ExternalName has no endpoints of its own
+	problems           []string        // of the endpoints
+}
+
+func newBackends() backends {
+	return backends{map[types.NamespacedName]map[int32]*backend{}, keys{}}
 }
 
 // drop forgets what was made of a Service.
-func (b backends) drop(service types.NamespacedName) { delete(b, service) }
+func (b backends) drop(service types.NamespacedName) { delete(b.made, service) }
 
 // get returns what a backend becomes. The Service is part of the question: a
 // route that waits for a confirmation still shows the one it had.
-func (b backends) get(of gatewayapi.Backend, w world) (*backend, error) {
+func (b backends) get(of gatewayapi.Backend, w gatewayapi.World) (*backend, error) {
 	key := keyOf(of.Service)
-	if made := b[key][of.Port]; made != nil && made.service == of.Service {
+	if made := b.made[key][of.Port]; made != nil && made.service == of.Service {
 		return made, nil
 	}
 	made := &backend{service: of.Service}
-	cluster, err := of.Cluster()
-	if err != nil {
+	var err error
+	if made.cluster, err = of.Cluster(); err != nil {
 		return nil, err
 	}
-	made.resources = append(made.resources, cluster)
 	if !of.External() {
-		endpoints, problems, err := of.Endpoints(w.EndpointSlices(key))
-		if err != nil {
+		if made.endpoints, made.problems, err = of.Endpoints(w.EndpointSlices(key)); err != nil {
 			return nil, err
 		}
-		made.resources, made.problems = append(made.resources, endpoints), problems
 	}
-	if b[key] == nil {
-		b[key] = map[int32]*backend{}
+	if b.made[key] == nil {
+		b.made[key] = map[int32]*backend{}
+		delete(b.faulty, key)
 	}
-	b[key][of.Port] = made
+	b.made[key][of.Port] = made
+	if len(made.problems) > 0 {
+		b.faulty.add(key)
+	}
 	return made, nil
+}
+
+// problems returns what was wrong with the endpoints of a backend.
+func (b backends) problems(of gatewayapi.Backend) []string {
+	if made := b.made[keyOf(of.Service)][of.Port]; made != nil {
+		return made.problems
+	}
+	return nil
 }
 
 // keep forgets all Services but those in use.
 func (b backends) keep(used func(types.NamespacedName) bool) {
-	for service := range b {
+	for service := range b.made {
 		if !used(service) {
-			delete(b, service)
+			delete(b.made, service)
+			delete(b.faulty, service)
 		}
 	}
 }

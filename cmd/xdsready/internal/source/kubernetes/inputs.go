@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 
 	"istio.io/istio/pkg/kube/krt"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -135,8 +136,8 @@ func (m *maker) inputs() (*inputs, error) {
 	}
 	// No other secret is any business of a gateway.
 	all.secrets.requests.fields = "type=" + string(corev1.SecretTypeTLS)
-	all.services.strip = func(s *corev1.Service) { s.Annotations = nil }
-	all.slices.strip = func(s *discoveryv1.EndpointSlice) { s.Annotations = nil }
+	all.services.strip = stripService
+	all.slices.strip = stripSlice
 	return all, nil
 }
 
@@ -156,4 +157,25 @@ func newInput[T object](m *maker, kind schema.GroupVersionKind, resource string)
 	}
 	in.objects = krt.NewStaticCollection[T](in.synced, nil, m.krt.WithName(resource)...)
 	return in
+}
+
+// stripService drops what nobody reads of a Service.
+func stripService(s *corev1.Service) {
+	s.Annotations, s.Labels, s.OwnerReferences = nil, nil, nil
+	s.Status = corev1.ServiceStatus{}
+}
+
+// stripSlice drops what nobody reads of an EndpointSlice. There are more
+// endpoints than anything else, in few zones.
+func stripSlice(s *discoveryv1.EndpointSlice) {
+	s.Annotations, s.OwnerReferences = nil, nil
+	s.Labels = map[string]string{discoveryv1.LabelServiceName: s.Labels[discoveryv1.LabelServiceName]}
+	for i := range s.Endpoints {
+		e := &s.Endpoints[i]
+		e.TargetRef, e.Hostname, e.NodeName, e.Hints, e.DeprecatedTopology = nil, nil, nil, nil, nil
+		if e.Zone != nil {
+			zone := unique.Make(*e.Zone).Value()
+			e.Zone = &zone
+		}
+	}
 }

@@ -30,7 +30,7 @@ type model struct {
 
 	attachments map[types.NamespacedName]*attachment
 	byGateway   index // routes in use, by their parents
-	byService   index // routes, the newest of each, by what they refer to
+	byService   index // routes, in use or the newest, by what they refer to
 	byNamespace map[string]keys
 
 	groups   map[types.NamespacedName]*group
@@ -39,8 +39,9 @@ type model struct {
 
 // group is one node group: a Gateway of ours.
 type group struct {
-	gateway *gatewayapi.Gateway
-	plan    *gatewayapi.Plan
+	gateway  *gatewayapi.Gateway
+	plan     *gatewayapi.Plan
+	backends map[types.NamespacedName][]gatewayapi.Backend // of the plan, by Service
 }
 
 // index says which objects another one concerns.
@@ -68,26 +69,30 @@ func newModel(w world, c *confirmer) *model {
 	return &model{
 		world: w, collections: w.collections, confirmer: c,
 		attachments: map[types.NamespacedName]*attachment{}, byGateway: index{}, byService: index{},
-		byNamespace: map[string]keys{}, groups: map[types.NamespacedName]*group{}, backends: backends{},
+		byNamespace: map[string]keys{}, groups: map[types.NamespacedName]*group{}, backends: newBackends(),
 	}
 }
 
 // touched is what a look at the changes found to be done.
 type touched struct {
-	assemble keys // groups whose routes, listeners or secrets may differ
-	refresh  keys // groups of which only clusters or endpoints may
+	assemble keys  // groups whose routes, listeners or secrets may differ
+	refresh  index // groups of which only endpoints may, with their Services
 }
 
 // join adds what other touches.
 func (t touched) join(other touched) {
 	maps.Copy(t.assemble, other.assemble)
-	maps.Copy(t.refresh, other.refresh)
+	for group, services := range other.refresh {
+		for service := range services {
+			t.refresh.add([]types.NamespacedName{group}, service)
+		}
+	}
 }
 
 // apply works changes in and says which groups they touch. Confirmations that it
 // begins end with ctx.
 func (m *model) apply(ctx context.Context, c changed) touched {
-	t := touched{keys{}, keys{}}
+	t := touched{keys{}, index{}}
 	maps.Copy(t.assemble, c.gateways)
 	m.noteSecrets(c, t)
 	again := keys{} // routes to resolve
@@ -149,9 +154,7 @@ func (m *model) noteEndpoints(service types.NamespacedName, again keys, t touche
 			again.add(route)
 		}
 		if a.used != nil {
-			for _, gateway := range a.used.Route.Gateways() {
-				t.refresh.add(gateway)
-			}
+			t.refresh.add(a.used.Route.Gateways(), service)
 		}
 	}
 }
@@ -194,9 +197,9 @@ func (m *model) link(key types.NamespacedName, a *attachment) {
 	if a.used != nil {
 		m.byGateway.add(a.used.Route.Gateways(), key)
 	}
-	if newest := a.newest(); newest != nil {
-		m.byService.add(newest.Services(), key)
-		for _, namespace := range newest.BackendNamespaces() {
+	for _, route := range a.routes() {
+		m.byService.add(route.Services(), key)
+		for _, namespace := range route.BackendNamespaces() {
 			if m.byNamespace[namespace] == nil {
 				m.byNamespace[namespace] = keys{}
 			}
@@ -209,9 +212,9 @@ func (m *model) unlink(key types.NamespacedName, a *attachment) {
 	if a.used != nil {
 		m.byGateway.remove(a.used.Route.Gateways(), key)
 	}
-	if newest := a.newest(); newest != nil {
-		m.byService.remove(newest.Services(), key)
-		for _, namespace := range newest.BackendNamespaces() {
+	for _, route := range a.routes() {
+		m.byService.remove(route.Services(), key)
+		for _, namespace := range route.BackendNamespaces() {
 			delete(m.byNamespace[namespace], key)
 			if len(m.byNamespace[namespace]) == 0 {
 				delete(m.byNamespace, namespace)
@@ -234,7 +237,7 @@ func (m *model) waiting() int {
 
 // giveUp takes all absences that are not confirmed yet as they are.
 func (m *model) giveUp(ctx context.Context) touched {
-	t := touched{keys{}, keys{}}
+	t := touched{keys{}, index{}}
 	m.trusting = true
 	defer func() { m.trusting = false }()
 	for key, a := range m.attachments {
@@ -265,39 +268,60 @@ func (m *model) assemble(key types.NamespacedName) (*group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &group{gateway, plan}
+	g := &group{gateway, plan, map[types.NamespacedName][]gatewayapi.Backend{}}
+	for _, b := range plan.Backends {
+		service := keyOf(b.Service)
+		g.backends[service] = append(g.backends[service], b)
+	}
 	m.groups[key] = g
 	return g, nil
 }
 
 // resources returns all resources of a group.
 func (m *model) resources(g *group) ([]cache.Resource, error) {
-	all := slices.Clone(g.plan.Resources)
+	var clusters, endpoints []cache.Resource
 	for _, b := range g.plan.Backends {
 		built, err := m.backends.get(b, m.world)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, built.resources...)
+		clusters = append(clusters, built.cluster)
+		if !b.External() {
+			endpoints = append(endpoints, built.endpoints)
+		}
 	}
-	return all, nil
+	return slices.Concat(clusters, endpoints, g.plan.Resources), nil
+}
+
+// changed returns what the backends of some Services have become, and whether
+// the problems of their endpoints may be others than before.
+func (m *model) changed(g *group, services keys) (changed []cache.Resource, told bool, err error) {
+	changed = []cache.Resource{}
+	for service := range services {
+		for _, b := range g.backends[service] {
+			told = told || m.backends.faulty.has(service)
+			built, err := m.backends.get(b, m.world)
+			if err != nil {
+				return nil, false, err
+			}
+			told = told || len(built.problems) > 0
+			if !b.External() {
+				changed = append(changed, built.endpoints)
+			}
+		}
+	}
+	return changed, told, nil
 }
 
 // problems returns what is wrong with the endpoints of the routes' backends, by
 // route.
 func (m *model) problems(g *group) map[types.NamespacedName][]string {
-	var problems map[types.NamespacedName][]string
-	for _, b := range g.plan.Backends {
-		service := keyOf(b.Service)
-		made := m.backends[service][b.Port]
-		if made == nil || len(made.problems) == 0 {
-			continue
-		}
-		if problems == nil {
-			problems = map[types.NamespacedName][]string{}
-		}
-		for route := range m.byService[service] {
-			problems[route] = append(problems[route], made.problems...)
+	problems := map[types.NamespacedName][]string{}
+	for service := range m.backends.faulty {
+		for _, b := range g.backends[service] {
+			for route := range m.byService[service] {
+				problems[route] = append(problems[route], m.backends.problems(b)...)
+			}
 		}
 	}
 	return problems

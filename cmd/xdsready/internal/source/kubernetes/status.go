@@ -146,6 +146,19 @@ func (s *statuses) forget(gateway types.NamespacedName) {
 	})
 }
 
+// recheck has the status of routes that have changed compared with what it
+// should be: one that was deleted and created again has lost its own, even if
+// nothing else is to be said of it.
+func (s *statuses) recheck(routes keys) {
+	s.update(func() {
+		for route := range routes {
+			if s.routes[route] != nil {
+				s.dirty[statusOf{"HTTPRoute", route}] = true
+			}
+		}
+	})
+}
+
 // markAll has everything written: whoever wrote before may not have finished.
 func (s *statuses) markAll() {
 	s.update(func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -92,7 +93,8 @@ func (s *Source) write(ctx context.Context) error {
 
 func (s *Source) writeOne(ctx context.Context, of statusOf) error {
 	s.statuses.mu.Lock()
-	class, gateway, parents := s.statuses.classes[of.key], s.statuses.gateways[of.key].status, s.statuses.parents(of.key)
+	class, parents := s.statuses.classes[of.key], s.statuses.parents(of.key)
+	gateway, ours := s.statuses.gateways[of.key]
 	s.statuses.mu.Unlock()
 	controller := gatewayv1.GatewayController(s.options.Controller)
 	switch of.kind {
@@ -101,8 +103,11 @@ func (s *Source) writeOne(ctx context.Context, of statusOf) error {
 			c.Status.Conditions = merge(c.Status.Conditions, class.Conditions)
 		})
 	case "Gateway":
+		if !ours {
+			return nil // it was handed to another controller meanwhile
+		}
 		return writeStatus(ctx, s.live, s.inputs.gateways, of.key, func(g *gatewayv1.Gateway) {
-			g.Status = mergeGateway(g.Status, gateway)
+			g.Status = mergeGateway(g.Status, gateway.status)
 		})
 	default:
 		return writeStatus(ctx, s.live, s.inputs.routes, of.key, func(r *gatewayv1.HTTPRoute) {
@@ -149,12 +154,13 @@ func mergeGateway(current, desired gatewayv1.GatewayStatus) gatewayv1.GatewaySta
 	current.Conditions = merge(current.Conditions, desired.Conditions)
 	listeners := make([]gatewayv1.ListenerStatus, len(desired.Listeners))
 	for i, l := range desired.Listeners {
-		for _, before := range current.Listeners {
-			if before.Name == l.Name {
-				l.Conditions = replace(before.Conditions, l.Conditions)
+		var before []metav1.Condition
+		for _, c := range current.Listeners {
+			if c.Name == l.Name {
+				before = c.Conditions
 			}
 		}
-		l.Conditions = replace(nil, l.Conditions)
+		l.Conditions = replace(before, l.Conditions)
 		listeners[i] = l
 	}
 	current.Listeners = listeners
@@ -162,23 +168,27 @@ func mergeGateway(current, desired gatewayv1.GatewayStatus) gatewayv1.GatewaySta
 }
 
 // mergeParents returns what a route's status should say of its parents. The
-// entries of other controllers stay.
+// entries of other controllers stay, and all stay in their places: if each
+// controller put its own last, two of them would write for ever.
 func mergeParents(current, desired []gatewayv1.RouteParentStatus, controller gatewayv1.GatewayController) []gatewayv1.RouteParentStatus {
+	desired = slices.Clone(desired)
 	var merged []gatewayv1.RouteParentStatus
 	for _, p := range current {
 		if p.ControllerName != controller {
 			merged = append(merged, p)
+			continue
+		}
+		i := slices.IndexFunc(desired, func(d gatewayv1.RouteParentStatus) bool {
+			return equality.Semantic.DeepEqual(d.ParentRef, p.ParentRef)
+		})
+		if i >= 0 {
+			p.Conditions = replace(p.Conditions, desired[i].Conditions)
+			merged = append(merged, p)
+			desired = slices.Delete(desired, i, i+1)
 		}
 	}
 	for _, p := range desired {
-		p.ControllerName = controller
-		var before []metav1.Condition
-		for _, c := range current {
-			if c.ControllerName == controller && equality.Semantic.DeepEqual(c.ParentRef, p.ParentRef) {
-				before = c.Conditions
-			}
-		}
-		p.Conditions = replace(before, p.Conditions)
+		p.ControllerName, p.Conditions = controller, replace(nil, p.Conditions)
 		merged = append(merged, p)
 	}
 	return merged

@@ -28,14 +28,14 @@ func (s *Source) Take(ctx context.Context) source.Update {
 		s.begun = true
 		s.confirmAll(ctx, t)
 	}
-	update := source.Update{Groups: map[string][]cache.Resource{}, Faults: map[string]error{}}
+	update := source.Update{Groups: map[string]source.Group{}, Faults: map[string]error{}}
 	for key := range t.assemble {
 		delete(t.refresh, key)
 		s.assemble(key, &update)
 	}
-	for key := range t.refresh {
+	for key, services := range t.refresh {
 		if g := s.model.groups[key]; g != nil {
-			s.fill(key, g, &update)
+			s.refresh(key, g, services, &update)
 		}
 	}
 	if len(t.assemble) > 0 {
@@ -48,6 +48,7 @@ func (s *Source) Take(ctx context.Context) source.Update {
 func (s *Source) apply(ctx context.Context) touched {
 	c := s.changes.take()
 	s.noteClasses(c.classes)
+	s.statuses.recheck(c.routes)
 	return s.model.apply(ctx, c)
 }
 
@@ -91,8 +92,23 @@ func (s *Source) fill(key types.NamespacedName, g *group, update *source.Update)
 		update.Faults[key.String()] = err
 		return
 	}
-	update.Groups[key.String()] = resources
+	update.Groups[key.String()] = source.Whole(resources)
 	s.statuses.tell(key, g.gateway, g.plan, s.model.problems(g))
+}
+
+// refresh adds what has become of some of a group's Services.
+func (s *Source) refresh(key types.NamespacedName, g *group, services keys, update *source.Update) {
+	changed, told, err := s.model.changed(g, services)
+	if err != nil {
+		update.Faults[key.String()] = err
+		return
+	}
+	update.Groups[key.String()] = source.Group{
+		Changed: changed, Resources: func() ([]cache.Resource, error) { return s.model.resources(g) },
+	}
+	if told {
+		s.statuses.tell(key, g.gateway, g.plan, s.model.problems(g))
+	}
 }
 
 // noteClasses says which GatewayClasses are ours.
