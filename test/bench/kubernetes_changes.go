@@ -101,8 +101,6 @@ func readEvents(in io.Reader, seen chan<- event) {
 // oneByOne returns how long changes take to the proxy and to the bare program,
 // each after the one before it has arrived at both.
 func (c changes) oneByOne(ctx context.Context, acked, seen <-chan event) ([]float64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 10*patience, errStuck)
-	defer cancel()
 	var ours, bare []float64
 	for range c.updates {
 		// At random, so that nothing periodic always meets the same phase.
@@ -143,6 +141,8 @@ func drop(events <-chan event) {
 
 // find takes events until the one of that name.
 func find(ctx context.Context, events <-chan event, of string) (event, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errStuck)
+	defer cancel()
 	for {
 		select {
 		case e := <-events:

@@ -28,7 +28,8 @@
 // could not be measured. (go run itself makes 1 of every code but 0.)
 //
 // To add a benchmark, write a file with a benchmark variable, put each peer in a
-// file NAME_peer.go of its own, and add the variable to suite.
+// file NAME_peer.go of its own, or, if it is a program, in a directory of its own,
+// and add the variable to suite.
 package main
 
 import (

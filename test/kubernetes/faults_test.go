@@ -183,3 +183,38 @@ func TestWatchFlapsAfterStart(t *testing.T) {
 	s.create(t, append(s.backend("later"), s.route("r2", "gw", "later"))...)
 	proxy.until(t, "a route that came later", s.serves("r2", "later"))
 }
+
+// What changed while a watch was away shows when it is back: what was created as
+// well as what was deleted.
+func TestMissedChanges(t *testing.T) {
+	t.Parallel()
+	s := newSceneWithClass(t, shared)
+	s.create(t, append(s.backend("app"), s.gateway("gw"), s.route("r", "gw", "app"), s.route("old", "gw", "app"))...)
+	r := startRelay(t, s.environment.Config)
+	p := serve(t, r.kubeconfig(t), s.flags()...)
+	p.wantReady(t)
+	proxy := connect(t, p, "sotw", ofGateway(s.group("gw")))
+	proxy.until(t, "its routes", func(v view) bool { return len(v.routes()) == 2 })
+	back := make(chan struct{})
+	for _, resource := range []string{"httproutes", "services", "endpointslices"} {
+		r.pause(resource, back)
+		r.end(resource)
+	}
+	s.remove(t, s.route("old", "gw", "app"))
+	s.create(t, append(s.backend("new"), s.route("new", "gw", "new"))...)
+	close(back)
+	proxy.until(t, "the new route alone beside what was there", func(v view) bool {
+		return s.serves("new", "new")(v) && s.serves("r", "app")(v) && len(v.routes()) == 2
+	})
+}
+
+// A start that gets no answer can be ended.
+func TestStartEnds(t *testing.T) {
+	t.Parallel()
+	address := process.FreeAddress(t)
+	t.Cleanup(blackHole(t, address))
+	p := serve(t, kubeconfigOf(t, "http://"+address, nil, ""))
+	p.wantNamed(t, "no answer from")
+	p.Terminate(t)
+	p.WantExit(t)
+}

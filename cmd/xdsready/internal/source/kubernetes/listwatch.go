@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -68,7 +69,12 @@ func (r *requests) watch(ctx context.Context, options metav1.ListOptions) (watch
 	w, err := r.request(options).Watch(ctx)
 	answered()
 	if err != nil {
-		return nil, r.fail(ctx, err)
+		err = r.fail(ctx, err)
+		if options.SendInitialEvents != nil && utilnet.IsConnectionRefused(err) {
+			// Or the reflector would sleep on it without an eye on ctx.
+			err = errors.New(err.Error())
+		}
+		return nil, err
 	}
 	r.hold(ctx)
 	return r.observe(ctx, w), nil

@@ -96,6 +96,7 @@ var (
 	}
 	someRoutes   = []string{"r0", "r1", "r2"}
 	someGateways = []string{"g0", "g1"}
+	badAddress   = "127.0.0.1" // a backend must not be the proxy itself
 	theGrant     = types.NamespacedName{Namespace: "bank", Name: "shop"}
 	allKinds     = []string{kindRoute, kindGateway, kindGrant, kindService, kindSlice}
 )
@@ -256,13 +257,16 @@ func (s *simulation) changeService(in *input[*corev1.Service], key types.Namespa
 
 func (s *simulation) changeSlice(in *input[*discoveryv1.EndpointSlice], key types.NamespacedName) {
 	slice := newSlice(key, fmt.Sprintf("10.0.%d.%d", s.random.IntN(250), s.random.IntN(250)))
+	if s.random.IntN(4) == 0 {
+		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{badAddress}})
+	}
 	if s.live.get(kindSlice, key) != nil && s.random.IntN(4) == 0 {
 		s.log("no slice %s", key)
 		s.gapAt[key] = time.Now()
 		remove(s.live, in, kindSlice, slice)
 		return
 	}
-	s.log("slice %s %s", key, slice.Endpoints[0].Addresses)
+	s.log("slice %s %s, %d endpoints", key, slice.Endpoints[0].Addresses, len(slice.Endpoints))
 	put(s.live, in, kindSlice, slice)
 }
 

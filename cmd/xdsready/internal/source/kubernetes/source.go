@@ -18,7 +18,7 @@ import (
 // DefaultController is the name by which GatewayClasses choose us.
 const DefaultController = "xdsready.io/gateway-controller"
 
-// Options of [New]. Only Config is required.
+// Options of [New]. Config, Ready, Failed and Waiting are required.
 type Options struct {
 	Config *rest.Config // of the API server
 	// Controller is the controllerName of our GatewayClasses; "" means
