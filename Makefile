@@ -105,6 +105,14 @@ adopters: go ## Build Contour with our patch, and a program at Kubernetes 0.34, 
 dashboards: go envoy prometheus ## Run every query of the dashboard and the alerts against a real Prometheus
 	cd test && go test -count=1 -v ./dashboards
 
+# REFERENCES=10000 is a longer search for routes without their cluster, OUTAGE=5m
+# a longer absence of the API server. RUN=Gateway: only the tests that match.
+.PHONY: kubernetes
+kubernetes: go envoy ## Test --source kubernetes against a real kube-apiserver, which hack/cluster builds first (once, 6 minutes)
+	binaries=$$(hack/cluster binaries); \
+	cd test; \
+	KUBEBUILDER_ASSETS=$$binaries go test -count=1 $(RACE) -timeout 30m $(if $(RUN),-run '$(RUN)') ./kubernetes
+
 # KUBECONFIG and IMAGE_LOAD name a cluster of your own, and a command that loads
 # an image of the local engine into it: docs/kubernetes-tests.md. Without them it
 # is our own, which stays up if it was up before. RUN=Gateway: only the tests that match.
@@ -112,11 +120,11 @@ export IMAGE_LOAD
 E2E = E2E=1 go test -v -timeout 30m $(if $(RUN),-run '$(RUN)') ./cluster
 
 .PHONY: e2e
-e2e: go envoy ## Test on a real Kubernetes: one that hack/cluster brings up (as root, on Debian), or your own
+e2e: go envoy helm ## Test on a real Kubernetes: one that hack/cluster brings up (as root, on Debian), or your own
 ifeq ($(and $(KUBECONFIG),$(IMAGE_LOAD)),)
 	@hack/cluster status >/dev/null 2>&1 || trap 'hack/cluster down' EXIT; \
 	hack/cluster up; \
-	export KUBECONFIG=$$(hack/cluster kubeconfig) PATH=$$(hack/cluster binaries):$$PATH; \
+	export KUBECONFIG=$$(hack/cluster kubeconfig); \
 	(cd test && IMAGE_LOAD= $(E2E))
 else
 	cd test && $(E2E)

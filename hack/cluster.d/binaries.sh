@@ -50,5 +50,4 @@ build_all() {
     build "$name" k8s.io/kubernetes "$kubernetes" "cmd/$name"
   done
   build coredns github.com/coredns/coredns "$coredns"
-  build helm helm.sh/helm/v3 "$helm" cmd/helm
 }

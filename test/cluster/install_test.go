@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"slices"
 	"testing"
@@ -70,7 +71,7 @@ func (k *kube) install(t *testing.T, release, chart string, values map[string]an
 	if err != nil {
 		t.Fatal(err)
 	}
-	helm := exec.CommandContext(t.Context(), "helm", "upgrade", "--install", release, chart,
+	helm := exec.CommandContext(t.Context(), os.Getenv("HELM"), "upgrade", "--install", release, chart,
 		"--namespace", k.namespace, "--values", "-")
 	helm.Stdin = bytes.NewReader(file) // JSON is YAML
 	if out, err := helm.CombinedOutput(); err != nil {
@@ -85,7 +86,7 @@ func (k *kube) install(t *testing.T, release, chart string, values map[string]an
 func (k *kube) uninstall(ctx context.Context, t *testing.T) {
 	t.Helper()
 	for _, release := range k.releases {
-		helm := exec.CommandContext(ctx, "helm", "uninstall", release, "--namespace", k.namespace)
+		helm := exec.CommandContext(ctx, os.Getenv("HELM"), "uninstall", release, "--namespace", k.namespace)
 		if out, err := helm.CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", helm, err, out)
 		}

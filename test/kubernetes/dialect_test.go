@@ -42,7 +42,7 @@ func (d *delta) receive(apply func(func(view) error) error) error {
 			delete(v[typeURL], name)
 		}
 		for _, r := range response.GetResources() {
-			if _, err := v.set(typeURL, r.GetResource()); err != nil {
+			if err := v.set(typeURL, r.GetResource()); err != nil {
 				return err
 			}
 		}
@@ -110,7 +110,7 @@ func (s *sotw) receive(apply func(func(view) error) error) error {
 			v[typeURL] = map[string]proto.Message{}
 		}
 		for _, r := range response.GetResources() {
-			if _, err := v.set(typeURL, r); err != nil {
+			if err := v.set(typeURL, r); err != nil {
 				return err
 			}
 		}

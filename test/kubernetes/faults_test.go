@@ -141,7 +141,7 @@ func TestWatchFlaps(t *testing.T) {
 	r := startRelay(t, s.environment.Config)
 	r.set("services", cut)
 	p := serve(t, r.kubeconfig(t), s.flags()...)
-	p.wantNamedSoon(t, "[-]informers/services", "EOF")
+	p.wantNamedSoon(t, "[-]informers/services failed")
 	r.set("services", func(watch bool, body io.ReadCloser) io.ReadCloser {
 		if watch {
 			return cut(watch, body)

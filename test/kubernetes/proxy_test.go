@@ -36,9 +36,9 @@ func ofGateway(gateway string) identity {
 
 // byMetadata is the identity of a proxy that names its Gateway in its metadata.
 func byMetadata(gateway string) identity {
-	metadata := &structpb.Struct{Fields: map[string]*structpb.Value{"gateway": structpb.NewStringValue(gateway)}}
+	named := &structpb.Struct{Fields: map[string]*structpb.Value{"gateway": structpb.NewStringValue(gateway)}}
 	return identity{
-		node:      &corev3.Node{Id: "proxy", Cluster: "anything", Metadata: metadata},
+		node:      &corev3.Node{Id: "proxy", Cluster: "anything", Metadata: named},
 		transport: insecure.NewCredentials(),
 	}
 }

@@ -54,4 +54,3 @@ func (s *scene) writers(t *testing.T, of map[string]*program) []string {
 	}
 	return sorted(writers)
 }
-

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -25,33 +26,33 @@ var (
 	named = []string{resourcev3.EndpointType, resourcev3.RouteType, resourcev3.SecretType}
 )
 
-// set puts a resource into the view and returns its name.
-func (v view) set(typeURL string, resource *anypb.Any) (string, error) {
+// set puts a resource into the view.
+func (v view) set(typeURL string, resource *anypb.Any) error {
 	message, err := resource.UnmarshalNew()
 	if err != nil {
-		return "", err
+		return err
 	}
-	name := nameOf(message)
 	if v[typeURL] == nil {
 		v[typeURL] = map[string]proto.Message{}
 	}
-	v[typeURL][name] = message
-	return name, nil
-}
-
-// nameOf returns the name that a resource goes by in xDS.
-func nameOf(message proto.Message) string {
-	if assignment, ok := message.(*endpointv3.ClusterLoadAssignment); ok {
-		return assignment.GetClusterName()
+	switch named := message.(type) {
+	case *endpointv3.ClusterLoadAssignment:
+		v[typeURL][named.GetClusterName()] = message
+	case interface{ GetName() string }:
+		v[typeURL][named.GetName()] = message
+	default:
+		return fmt.Errorf("a resource without a name: %T", message)
 	}
-	return message.(interface{ GetName() string }).GetName()
+	return nil
 }
 
 // of returns all resources of a type by their names.
 func of[T proto.Message](v view, typeURL string) map[string]T {
 	all := map[string]T{}
 	for name, message := range v[typeURL] {
-		all[name] = message.(T)
+		if typed, ok := message.(T); ok {
+			all[name] = typed
+		}
 	}
 	return all
 }

@@ -54,7 +54,9 @@ func (c *confirmer) start(ctx context.Context, route *gatewayapi.Route, absences
 				exist = append(exist, a)
 			}
 		}
-		c.answer(answer{route: route, absent: absent})
+		if len(absent) > 0 {
+			c.answer(answer{route: route, absent: absent})
+		}
 		if len(exist) == 0 {
 			return
 		}

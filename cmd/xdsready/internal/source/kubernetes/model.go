@@ -153,7 +153,11 @@ func (m *model) noteEndpoints(service types.NamespacedName, again keys, t touche
 		if none || a.next != nil || a.confirmed[absent] {
 			again.add(route)
 		}
-		if a.used != nil {
+		switch {
+		case a.used == nil:
+		case m.backends.faulty.has(service):
+			t.touch(a.used) // the status of its routes may differ as well
+		default:
 			t.refresh.add(a.used.Route.Gateways(), service)
 		}
 	}
@@ -294,23 +298,22 @@ func (m *model) resources(g *group) ([]cache.Resource, error) {
 }
 
 // changed returns what the backends of some Services have become, and whether
-// the problems of their endpoints may be others than before.
-func (m *model) changed(g *group, services keys) (changed []cache.Resource, told bool, err error) {
+// anything is wrong with their endpoints now. Before, nothing was.
+func (m *model) changed(g *group, services keys) (changed []cache.Resource, faulty bool, err error) {
 	changed = []cache.Resource{}
 	for service := range services {
 		for _, b := range g.backends[service] {
-			told = told || m.backends.faulty.has(service)
 			built, err := m.backends.get(b, m.world)
 			if err != nil {
 				return nil, false, err
 			}
-			told = told || len(built.problems) > 0
+			faulty = faulty || len(built.problems) > 0
 			if !b.External() {
 				changed = append(changed, built.endpoints)
 			}
 		}
 	}
-	return changed, told, nil
+	return changed, faulty, nil
 }
 
 // problems returns what is wrong with the endpoints of the routes' backends, by

@@ -184,8 +184,9 @@ func (s *simulation) tell(kind string, n int) {
 	if n > 0 {
 		s.log("the watch of %s tells %d", kind, n)
 	}
-	s.live.deliver(kind, n)
-	s.tellAt[kind] = time.Now().Add(s.latest)
+	if s.live.deliver(kind, n) == 0 {
+		s.tellAt[kind] = time.Now().Add(s.latest)
+	}
 }
 
 func (s *simulation) tellAll() {
@@ -346,7 +347,7 @@ func (s *simulation) wantSame(group string, patched, whole []cache.Resource) {
 
 // content is what a group's resources come to.
 type content struct {
-	routes    map[string]string // entry, as "TAG/NUMBER" → cluster
+	routes    map[string]string // entry, as "TAG/NUMBER" → cluster, "" for a direct answer
 	clusters  map[string]bool
 	endpoints map[string][]string // addresses by cluster
 }

@@ -98,7 +98,7 @@ func (s *Source) fill(key types.NamespacedName, g *group, update *source.Update)
 
 // refresh adds what has become of some of a group's Services.
 func (s *Source) refresh(key types.NamespacedName, g *group, services keys, update *source.Update) {
-	changed, told, err := s.model.changed(g, services)
+	changed, faulty, err := s.model.changed(g, services)
 	if err != nil {
 		update.Faults[key.String()] = err
 		return
@@ -106,7 +106,7 @@ func (s *Source) refresh(key types.NamespacedName, g *group, services keys, upda
 	update.Groups[key.String()] = source.Group{
 		Changed: changed, Resources: func() ([]cache.Resource, error) { return s.model.resources(g) },
 	}
-	if told {
+	if faulty {
 		s.statuses.tell(key, g.gateway, g.plan, s.model.problems(g))
 	}
 }

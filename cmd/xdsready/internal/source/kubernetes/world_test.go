@@ -118,16 +118,19 @@ func (w *liveWorld) existsSince(kind string, key types.NamespacedName, question 
 	return w.since[name+question], true
 }
 
-// deliver lets the watch of a kind tell its next n changes.
-func (w *liveWorld) deliver(kind string, n int) {
+// deliver lets the watch of a kind tell its next n changes, and returns how many
+// it has not told after that.
+func (w *liveWorld) deliver(kind string, n int) (left int) {
 	w.mu.Lock()
 	n = min(n, len(w.watches[kind]))
 	events := w.watches[kind][:n]
 	w.watches[kind] = w.watches[kind][n:]
+	left = len(w.watches[kind])
 	w.mu.Unlock()
 	for _, event := range events {
 		event()
 	}
+	return left
 }
 
 // late takes as long as an answer takes; it differs from object to object and
