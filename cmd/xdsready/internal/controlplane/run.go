@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ func (p *Plane) parts() []part {
 		}},
 		{"HTTP server", p.serveHTTP},
 	}
+	parts = append(parts, part{"cleaning up after the start", p.cleanUp})
 	if p.adminServer != nil {
 		parts = append(parts, part{"admin server", func(ctx context.Context) error {
 			return serveGRPC(ctx, p.adminServer, p.adminListener)
@@ -43,6 +45,14 @@ func (p *Plane) parts() []part {
 		parts = append(parts, part{"certificate watcher", p.certificates.Run})
 	}
 	return parts
+}
+
+// cleanUp gives back the memory that the start needed and nothing after it does.
+func (p *Plane) cleanUp(ctx context.Context) error {
+	if p.inputs.Tier("snapshot").Await(ctx) == nil {
+		debug.FreeOSMemory()
+	}
+	return nil
 }
 
 // run runs the parts until ctx ends or one of them fails, and returns when all

@@ -283,15 +283,15 @@ func (m *model) assemble(key types.NamespacedName) (*group, error) {
 
 // resources returns all resources of a group.
 func (m *model) resources(g *group) ([]cache.Resource, error) {
+	made, err := m.backends.getAll(g.plan.Backends, m.world)
+	if err != nil {
+		return nil, err
+	}
 	var clusters, endpoints []cache.Resource
-	for _, b := range g.plan.Backends {
-		built, err := m.backends.get(b, m.world)
-		if err != nil {
-			return nil, err
-		}
-		clusters = append(clusters, built.cluster)
+	for i, b := range g.plan.Backends {
+		clusters = append(clusters, made[i].cluster)
 		if !b.External() {
-			endpoints = append(endpoints, built.endpoints)
+			endpoints = append(endpoints, made[i].endpoints)
 		}
 	}
 	return slices.Concat(clusters, endpoints, g.plan.Resources), nil

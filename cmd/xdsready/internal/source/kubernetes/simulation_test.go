@@ -29,7 +29,7 @@ import (
 
 var (
 	simulationSeed = flag.Uint64("simulation.seed", 0, "run the simulation with this seed only; 0: with many")
-	simulationRuns = flag.Int("simulation.runs", 50, "how many seeds the simulation tries")
+	simulationRuns = flag.Int("simulation.runs", 25, "how many seeds the simulation tries")
 )
 
 // TestSimulation changes a cluster at random, lets each watch be late in its own

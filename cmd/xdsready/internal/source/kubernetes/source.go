@@ -80,6 +80,7 @@ func New(o Options) (*Source, error) {
 	config := rest.CopyConfig(o.Config)
 	config.QPS = -1 // what is asked is bounded; the API server has its own limits
 	config.UserAgent = "xdsready"
+	noticeSilence()
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("making a client of the API server: %w", err)
