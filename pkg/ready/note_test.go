@@ -18,12 +18,12 @@ func TestNote(t *testing.T) {
 		synced := inputs.Signal("pods")
 		start(t, r)
 		changed := r.Changed()
-		inputs.Note("pods", "no answer\nfrom 10.0.0.1")
-		wantState(t, r, "inputs", "pods", ready.Pending, "no answer from 10.0.0.1")
+		inputs.Note("pods", "no answer from 10.0.0.1\nat all")
+		wantState(t, r, "inputs", "pods", ready.Pending, "no answer from 10.0.0.1; at all")
 		if !isClosed(changed) {
 			t.Error("Changed() does not tell of a note")
 		}
-		wantText(t, "/readyz?verbose", get(r, "/readyz?verbose").Body.String(), "[-]inputs/pods pending", "no answer from 10.0.0.1")
+		wantText(t, "/readyz?verbose", get(r, "/readyz?verbose").Body.String(), "[-]inputs/pods pending", "no answer from 10.0.0.1; at all")
 		wantShut(t, r)
 
 		inputs.Fail("pods", errors.New("forbidden"))
@@ -36,7 +36,7 @@ func TestNote(t *testing.T) {
 
 		inputs.Note("pods", "stale since noon")
 		wantState(t, r, "inputs", "pods", ready.Synced, "stale since noon")
-		wantText(t, "/readyz?verbose", get(r, "/readyz?verbose").Body.String(), "[+]inputs/pods synced", "stale since noon")
+		wantText(t, "/readyz?verbose", get(r, "/readyz?verbose").Body.String(), "[+]inputs/pods ok", "stale since noon")
 		wantOpen(t, r)
 		changed = r.Changed()
 		inputs.Note("pods", "stale since noon")

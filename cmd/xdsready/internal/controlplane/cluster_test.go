@@ -109,6 +109,19 @@ func TestPlaneOfAClusterThatForbids(t *testing.T) {
 	}
 }
 
+// Without the gate a plane is ready at once and serves whatever is there, for
+// tests that show what the gate is for.
+func TestUngatedPlane(t *testing.T) {
+	api, kubeconfig := startAPIServer(t)
+	api.forbid("services")
+	p := newClusterPlane(t, kubeconfig, func(o *Options) { o.Ungated = true })
+	get := start(t, p)
+	await(t, p, "readiness without services", p.registry.Ready)
+	if _, body := get("/readyz?verbose"); strings.Contains(body, "informers") {
+		t.Errorf("/readyz?verbose names tiers that do not count:\n%s", body)
+	}
+}
+
 // The remark on a stale resource comes back after one on what the next request
 // waits for, though the fault is the same.
 func TestStaleRemarkComesBack(t *testing.T) {

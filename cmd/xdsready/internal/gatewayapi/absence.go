@@ -8,9 +8,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Absence is something referred to that World did not show. An informer that
-// lags shows the same, so the caller asks the API server before it lets a new
-// absence take traffic away.
+// Absence is something a route refers to that World did not show. An informer
+// that lags shows the same, so the caller asks the API server before it lets a new
+// absence take traffic away. (A certificate that is absent needs no such care:
+// its listener keeps the last good one.)
 type Absence struct {
 	Kind   AbsenceKind
 	Object types.NamespacedName
@@ -34,11 +35,6 @@ const (
 	// AbsentReferenceGrant says that no grant lets HTTPRoutes of the namespace
 	// From refer to the object, a Service.
 	AbsentReferenceGrant AbsenceKind = "ReferenceGrant"
-	// AbsentSecret says that there is no such Secret of type kubernetes.io/tls.
-	AbsentSecret AbsenceKind = "Secret"
-	// AbsentSecretGrant says that no grant lets Gateways of the namespace From
-	// refer to the object, a Secret.
-	AbsentSecretGrant AbsenceKind = "SecretReferenceGrant"
 )
 
 func (a Absence) String() string {

@@ -17,7 +17,6 @@ import (
 // certificate is what one certificateRef leads to.
 type certificate struct {
 	secret *corev1.Secret // nil if there is none that can be served
-	absent []Absence
 	fault  fault
 }
 
@@ -41,18 +40,12 @@ func (g *Gateway) certificate(ref gatewayv1.SecretObjectReference, w World) cert
 	}
 	key := g.secret(ref)
 	if link := toSecret(g.Object.Namespace, key); !link.permitted(w) {
-		return certificate{
-			fault:  link.refused(),
-			absent: []Absence{{Kind: AbsentSecretGrant, Object: key, From: g.Object.Namespace}},
-		}
+		return certificate{fault: link.refused()}
 	}
 	secret := w.Secret(key)
 	if secret == nil {
-		return certificate{
-			fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef,
-				"Secret %s does not exist, or is not of type %s", key, corev1.SecretTypeTLS),
-			absent: []Absence{{Kind: AbsentSecret, Object: key}},
-		}
+		return certificate{fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef,
+			"Secret %s does not exist, or is not of type %s", key, corev1.SecretTypeTLS)}
 	}
 	if err := checkKeyPair(secret); err != nil {
 		return certificate{fault: faultf(gatewayv1.ListenerReasonInvalidCertificateRef, "Secret %s: %v", key, err)}

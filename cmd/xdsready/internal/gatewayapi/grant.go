@@ -30,9 +30,6 @@ func toSecret(fromNamespace string, to types.NamespacedName) reference {
 // the object, permits what the absence says is not permitted.
 func Permits(grants []gatewayv1beta1.ReferenceGrant, a Absence) bool {
 	r := toService(a.From, a.Object)
-	if a.Kind == AbsentSecretGrant {
-		r = toSecret(a.From, a.Object)
-	}
 	return slices.ContainsFunc(grants, func(g gatewayv1beta1.ReferenceGrant) bool { return r.grantedBy(g.Spec) })
 }
 

@@ -19,9 +19,6 @@ type Plan struct {
 	Resources []cache.Resource
 	// Backends are those of the attached routes, sorted by name.
 	Backends []Backend
-	// Absent are the Secrets, and the grants to refer to them, that the Gateway
-	// names and World did not show. Their listeners are left out.
-	Absent []Absence
 	// Gateway is the status without the times of transitions and the addresses.
 	Gateway gatewayv1.GatewayStatus
 	// Routes has an entry for each parentRef to this Gateway, in the order of the
@@ -66,7 +63,6 @@ func (g *Gateway) Assemble(routes []*Resolution, w World, last *Plan) (*Plan, er
 	}
 	a.attach(routes)
 	a.plan.Gateway = a.gatewayStatus()
-	a.plan.Absent = sortAbsences(a.plan.Absent)
 	a.plan.Backends = a.backends()
 	if err := a.addResources(); err != nil {
 		return nil, err
@@ -83,7 +79,6 @@ func (a *assembly) newSite(l *listener) *site {
 	}
 	var faults []fault
 	for _, c := range a.gateway.certificates(l, a.world) {
-		a.plan.Absent = append(a.plan.Absent, c.absent...)
 		if c.fault.none() {
 			s.certificates = append(s.certificates, c.secret)
 		} else {
