@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,7 +40,10 @@ func (a *api) Create(ctx context.Context, o client.Object, _ ...client.CreateOpt
 	if a.down != nil {
 		return a.down
 	}
-	review := o.(*authenticationv1.TokenReview)
+	review, ok := o.(*authenticationv1.TokenReview)
+	if !ok {
+		return fmt.Errorf("a %T was created", o)
+	}
 	a.last = review.Spec
 	user, good := a.users[review.Spec.Token]
 	review.Status = authenticationv1.TokenReviewStatus{Authenticated: good, Audiences: review.Spec.Audiences}

@@ -31,22 +31,41 @@ type done struct {
 	Version  string        `json:"version,omitempty"`  // the resource version that the last change got
 }
 
-// obey carries out commands until the input ends.
+// obey carries out commands until the input or ctx ends.
 func (f *filled) obey(ctx context.Context, in io.Reader, out io.Writer) error {
-	commands, answers := json.NewDecoder(in), json.NewEncoder(out)
+	commands, ended := make(chan command), make(chan error, 1)
+	go func() { ended <- readInto(ctx, commands, in) }() // a read that nothing ends, ends with the process
+	answers := json.NewEncoder(out)
 	for {
+		select {
+		case c := <-commands:
+			answer, err := f.do(ctx, c)
+			if err != nil {
+				return err
+			}
+			if err := answers.Encode(answer); err != nil {
+				return err
+			}
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func readInto(ctx context.Context, commands chan<- command, in io.Reader) error {
+	for decoder := json.NewDecoder(in); ; {
 		var c command
-		if err := commands.Decode(&c); errors.Is(err, io.EOF) {
+		if err := decoder.Decode(&c); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		answer, err := f.do(ctx, c)
-		if err != nil {
-			return err
-		}
-		if err := answers.Encode(answer); err != nil {
-			return err
+		select {
+		case commands <- c:
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }

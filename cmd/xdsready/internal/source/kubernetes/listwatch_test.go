@@ -249,7 +249,8 @@ func TestDelay(t *testing.T) {
 			func(m *maker) { m.delays = map[string]time.Duration{"services": time.Hour} })
 		r.start(t, r.services)
 		time.Sleep(time.Hour - time.Second)
-		if synctest.Wait(); r.services.synced.HasSynced() {
+		synctest.Wait()
+		if r.services.synced.HasSynced() {
 			t.Error("the list was delivered before the delay was over")
 		}
 		time.Sleep(time.Second)

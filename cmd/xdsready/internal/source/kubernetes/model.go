@@ -317,7 +317,7 @@ func (m *model) changed(g *group, services keys) (changed []cache.Resource, faul
 }
 
 // problems returns what is wrong with the endpoints of the routes' backends, by
-// route.
+// route; always in the same order, since it becomes status.
 func (m *model) problems(g *group) map[types.NamespacedName][]string {
 	problems := map[types.NamespacedName][]string{}
 	for service := range m.backends.faulty {
@@ -326,6 +326,10 @@ func (m *model) problems(g *group) map[types.NamespacedName][]string {
 				problems[route] = append(problems[route], m.backends.problems(b)...)
 			}
 		}
+	}
+	for route, list := range problems {
+		slices.Sort(list)
+		problems[route] = slices.Compact(list) // each port of a Service has those of its slices
 	}
 	return problems
 }

@@ -23,7 +23,6 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
-	"github.com/xdsready/xdsready/cmd/xdsready/internal/source"
 	"github.com/xdsready/xdsready/pkg/cache"
 )
 
@@ -317,34 +316,6 @@ func (s *simulation) wantOnly(changed, before, after []cache.Resource) {
 	}
 }
 
-// patched returns resources with these instead of those of their names.
-func patched(resources, changed []cache.Resource) []cache.Resource {
-	resources = slices.Clone(resources)
-	for i, before := range resources {
-		for _, now := range changed {
-			if now.TypeURL() == before.TypeURL() && now.Name() == before.Name() {
-				resources[i] = now
-			}
-		}
-	}
-	return resources
-}
-
-// wantSame fails the test if a change does not lead to the whole.
-func (s *simulation) wantSame(group string, patched, whole []cache.Resource) {
-	lines := func(resources []cache.Resource) []string {
-		var all []string
-		for _, r := range resources {
-			all = append(all, fmt.Sprint(r, " ", r.Version()))
-		}
-		slices.Sort(all)
-		return all
-	}
-	if diff := gocmp.Diff(lines(whole), lines(patched)); diff != "" {
-		s.t.Errorf("group %s: what a change makes of it (-whole +changed):\n%s", group, diff)
-	}
-}
-
 // content is what a group's resources come to.
 type content struct {
 	routes    map[string]string // entry, as "TAG/NUMBER" → cluster, "" for a direct answer
@@ -456,8 +427,8 @@ func (s *simulation) settle() {
 		default:
 		}
 	}
-	other := &simulation{t: s.t, live: s.live, source: newTestSource(s.t, s.live)}
-	in := other.source.inputs
+	other := newTestSource(s.t, s.live)
+	in := other.inputs
 	for _, o := range s.live.objects {
 		switch o := o.(type) {
 		case *gatewayv1.HTTPRoute:
@@ -474,28 +445,23 @@ func (s *simulation) settle() {
 	}
 	synctest.Wait()
 	fresh := map[string][]cache.Resource{}
-	for name, group := range other.source.Take(s.t.Context()).Groups {
+	for name, group := range other.Take(s.t.Context()).Groups {
 		fresh[name], _ = group.Resources() // what fails is missing below
 	}
 	if diff := gocmp.Diff(versions(s.t, fresh), versions(s.t, s.shown)); diff != "" {
 		s.t.Errorf("versions, those of a new replica and those shown (-want +got):\n%s", diff)
 	}
+	for _, diff := range []string{
+		gocmp.Diff(other.statuses.routes, s.source.statuses.routes),
+		gocmp.Diff(other.statuses.gateways, s.source.statuses.gateways, gocmp.AllowUnexported(gatewayStatus{})),
+	} {
+		if diff != "" {
+			s.t.Errorf("status, that of a new replica and that of this one (-want +got):\n%s", diff)
+		}
+	}
 	if n := s.source.model.waiting(); n > 0 {
 		s.t.Errorf("%d routes wait for ever", n)
 	}
-}
-
-// whole returns all resources of each group.
-func whole(t *testing.T, groups map[string]source.Group) map[string][]cache.Resource {
-	t.Helper()
-	all := map[string][]cache.Resource{}
-	for name, group := range groups {
-		var err error
-		if all[name], err = group.Resources(); err != nil {
-			t.Errorf("group %s: %v", name, err)
-		}
-	}
-	return all
 }
 
 // versions returns the content version of each group.

@@ -41,7 +41,7 @@ func newWriting(t *testing.T) *writing {
 			return c.SubResource(sub).Patch(ctx, o, patch, options...)
 		}}).Build()
 	w.Source.live = w.api
-	w.scene.route("r", "g0", 0, target{shopA, 80})
+	w.route("r", "g0", 0, target{shopA, 80})
 	w.tell()
 	create(w, w.inputs.classes, &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "ours", Generation: 3}, Spec: gatewayv1.GatewayClassSpec{ControllerName: DefaultController}})
 	for _, o := range w.inputs.gateways.objects.List() {

@@ -69,13 +69,13 @@ func (s *scene) take() (update source.Update, groups []string) {
 	return update, slices.Sorted(maps.Keys(update.Groups))
 }
 
-// content takes an update and returns what it makes of a group.
-func (s *scene) content(group string) content {
+// content takes an update and returns what it makes of the group shop/g0.
+func (s *scene) content() content {
 	s.t.Helper()
 	update, groups := s.take()
-	g, ok := update.Groups[group]
+	g, ok := update.Groups["shop/g0"]
 	if !ok {
-		s.t.Fatalf("the update is of %v, not of %s", groups, group)
+		s.t.Fatalf("the update is of %v, not of shop/g0", groups)
 	}
 	resources, err := g.Resources()
 	if err != nil {
@@ -149,7 +149,7 @@ func TestFirstUpdateEnds(t *testing.T) {
 		s.route("r", "g0", 1, target{bankPay, 80})
 		s.tell()
 		began := time.Now()
-		if to, ok := s.content("shop/g0").routes["1/0"]; !ok || to != "" {
+		if to, ok := s.content().routes["1/0"]; !ok || to != "" {
 			t.Errorf("the route is shown: %v, and goes to %q", ok, to)
 		}
 		if took := time.Since(began); took != startConfirmTimeout {
@@ -212,7 +212,7 @@ func TestSwitchWaits(t *testing.T) {
 		time.Sleep(confirmTimeout / 2)
 		s.take()
 		s.tell(kindService)
-		if c := s.content("shop/g0"); c.routes["1/0"] != "shop/a/81" || !c.clusters["shop/a/81"] || len(c.endpoints["shop/a/81"]) == 0 {
+		if c := s.content(); c.routes["1/0"] != "shop/a/81" || !c.clusters["shop/a/81"] || len(c.endpoints["shop/a/81"]) == 0 {
 			t.Errorf("when the port has arrived: %+v", c)
 		}
 		put(s.live, s.inputs.services, kindService, newService(bankPay, 80))
@@ -229,7 +229,7 @@ func TestSwitchWaits(t *testing.T) {
 		_, groups = s.take()
 		same(t, "groups before the slice", nil, groups)
 		s.tell(kindSlice)
-		if c := s.content("shop/g0"); c.routes["2/0"] != "bank/pay/80" || len(c.endpoints["bank/pay/80"]) == 0 {
+		if c := s.content(); c.routes["2/0"] != "bank/pay/80" || len(c.endpoints["bank/pay/80"]) == 0 {
 			t.Errorf("when all has arrived: %+v", c)
 		}
 	})
@@ -259,7 +259,7 @@ func TestConfirmationEnds(t *testing.T) {
 				}
 				time.Sleep(time.Nanosecond)
 				synctest.Wait()
-				if c := s.content("shop/g0"); c.routes["1/0"] != "bank/pay/80" {
+				if c := s.content(); c.routes["1/0"] != "bank/pay/80" {
 					t.Errorf("routes %v after the deadline", c.routes)
 				}
 			})
@@ -289,7 +289,7 @@ func TestGatewayGoes(t *testing.T) {
 		}
 		put(s.live, s.inputs.gateways, kindGateway, newGateway("g0", 80))
 		s.tell()
-		if c := s.content("shop/g0"); c.routes["0/0"] != "shop/a/80" {
+		if c := s.content(); c.routes["0/0"] != "shop/a/80" {
 			t.Errorf("routes %v when the Gateway is back", c.routes)
 		}
 	})

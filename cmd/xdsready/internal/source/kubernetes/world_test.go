@@ -164,7 +164,11 @@ func (w *liveWorld) Get(ctx context.Context, key client.ObjectKey, o client.Obje
 	if !ok {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: "services"}, key.Name)
 	}
-	found.DeepCopyInto(o.(*corev1.Service))
+	service, ok := o.(*corev1.Service)
+	if !ok {
+		return fmt.Errorf("a %T cannot be read", o)
+	}
+	found.DeepCopyInto(service)
 	return nil
 }
 
