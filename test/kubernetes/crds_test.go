@@ -31,7 +31,7 @@ func TestCRDComesAndGoes(t *testing.T) {
 	optional.until(t, "/readyz?verbose", "green with the missing CRD", func(code int, body string) bool {
 		return code == http.StatusOK && hasLine(body, "informers/httproutes", "optional and not installed")
 	})
-	wantWholeArrival(t, s, r, optional)
+	proxy := wantWholeArrival(t, s, r, optional)
 	required.wantReady(t)
 	for _, p := range []*program{required, optional} {
 		connect(t, p, "delta", ofGateway(s.group("gw"))).until(t, "all routes", hasAllRoutes)
@@ -47,6 +47,7 @@ func TestCRDComesAndGoes(t *testing.T) {
 		}
 	}
 
+	proxy.close() // what comes next does take its routes away: it is known that there are none
 	s.install(t, "httproutes")
 	for _, p := range []*program{required, optional} {
 		p.until(t, "/readyz?verbose", "green without it", func(code int, body string) bool {
@@ -56,8 +57,8 @@ func TestCRDComesAndGoes(t *testing.T) {
 }
 
 // wantWholeArrival installs HTTPRoute with routes, and has the program read a
-// part of them first.
-func wantWholeArrival(t *testing.T, s *scene, r *relay, p *program) {
+// part of them first. The proxy fails the test when it ever has some of them.
+func wantWholeArrival(t *testing.T, s *scene, r *relay, p *program) *proxy {
 	t.Helper()
 	proxy := connectWatched(t, p, "delta", ofGateway(s.group("gw")), func(v view) {
 		if got := len(v.routes()); got != 0 && got != manyRoutes {
@@ -81,4 +82,5 @@ func wantWholeArrival(t *testing.T, s *scene, r *relay, p *program) {
 	}
 	close(release)
 	proxy.until(t, "all routes", hasAllRoutes)
+	return proxy
 }

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -142,12 +141,7 @@ func TestWatchFlaps(t *testing.T) {
 	r.set("services", cut)
 	p := serve(t, r.kubeconfig(t), s.flags()...)
 	p.wantNamedSoon(t, "[-]informers/services failed")
-	r.set("services", func(watch bool, body io.ReadCloser) io.ReadCloser {
-		if watch {
-			return cut(watch, body)
-		}
-		return body
-	})
+	r.set("services", cutWatches)
 	p.until(t, "/readyz?verbose", "green with the flapping watch", func(code int, body string) bool {
 		return code == http.StatusOK && hasLine(body, "informers/services", "stale since", "the API server ended the watch")
 	})
@@ -184,28 +178,38 @@ func TestWatchFlapsAfterStart(t *testing.T) {
 	proxy.until(t, "a route that came later", s.serves("r2", "later"))
 }
 
-// What changed while a watch was away shows when it is back: what was created as
-// well as what was deleted.
+// What changed while a watch was away shows when it is back, what was created as
+// well as what was deleted, whether the API server tells these changes or has
+// forgotten them and all is listed again.
 func TestMissedChanges(t *testing.T) {
 	t.Parallel()
-	s := newSceneWithClass(t, shared)
-	s.create(t, append(s.backend("app"), s.gateway("gw"), s.route("r", "gw", "app"), s.route("old", "gw", "app"))...)
-	r := startRelay(t, s.environment.Config)
-	p := serve(t, r.kubeconfig(t), s.flags()...)
-	p.wantReady(t)
-	proxy := connect(t, p, "sotw", ofGateway(s.group("gw")))
-	proxy.until(t, "its routes", func(v view) bool { return len(v.routes()) == 2 })
-	back := make(chan struct{})
-	for _, resource := range []string{"httproutes", "services", "endpointslices"} {
-		r.pause(resource, back)
-		r.end(resource)
+	for name, back := range map[string]filter{"told": nil, "forgotten": expired} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSceneWithClass(t, shared)
+			s.create(t, append(s.backend("app"), s.gateway("gw"), s.route("r", "gw", "app"), s.route("old", "gw", "app"))...)
+			s.create(t, s.backend("gone")...)
+			s.create(t, s.route("to-gone", "gw", "gone"))
+			r := startRelay(t, s.environment.Config)
+			p := serve(t, r.kubeconfig(t), s.flags()...)
+			p.wantReady(t)
+			proxy := connect(t, p, "sotw", ofGateway(s.group("gw")))
+			proxy.until(t, "its routes", func(v view) bool { return len(v.routes()) == 3 && s.serves("to-gone", "gone")(v) })
+			resumed := make(chan struct{})
+			for _, resource := range []string{"httproutes", "services", "endpointslices"} {
+				r.pause(resource, resumed)
+				r.set(resource, back)
+				r.end(resource)
+			}
+			s.remove(t, append(s.backend("gone"), s.route("old", "gw", "app"))...)
+			s.create(t, append(s.backend("new"), s.route("new", "gw", "new"))...)
+			close(resumed)
+			proxy.until(t, "what is new, without what is gone", func(v view) bool {
+				return s.serves("new", "new")(v) && s.serves("r", "app")(v) &&
+					v.routes()[pathOf("old")] == nil && len(v.endpoints(s.cluster("gone"))) == 0
+			})
+		})
 	}
-	s.remove(t, s.route("old", "gw", "app"))
-	s.create(t, append(s.backend("new"), s.route("new", "gw", "new"))...)
-	close(back)
-	proxy.until(t, "the new route alone beside what was there", func(v view) bool {
-		return s.serves("new", "new")(v) && s.serves("r", "app")(v) && len(v.routes()) == 2
-	})
 }
 
 // A start that gets no answer can be ended.

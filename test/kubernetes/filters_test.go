@@ -4,22 +4,42 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
 
 // cut is a filter that ends every answer before its first byte.
-func cut(_ bool, body io.ReadCloser) io.ReadCloser {
-	_ = body.Close()
-	return http.NoBody
+func cut(response *http.Response) { replaceBody(response, http.NoBody) }
+
+// cutWatches is cut, of watches alone.
+func cutWatches(response *http.Response) {
+	if isWatch(response.Request.URL) {
+		cut(response)
+	}
+}
+
+// expired is a filter by which the API server has forgotten what a watch asks to
+// go on from, as it does with all that is older than 5 minutes.
+func expired(response *http.Response) {
+	if isWatch(response.Request.URL) && !response.Request.URL.Query().Has("sendInitialEvents") {
+		response.StatusCode, response.Header = http.StatusGone, http.Header{"Content-Type": {"application/json"}}
+		replaceBody(response, io.NopCloser(strings.NewReader(
+			`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)))
+	}
+}
+
+func replaceBody(response *http.Response, with io.ReadCloser) {
+	_ = response.Body.Close()
+	response.Body = with
 }
 
 // holdAfter returns a filter that lets the first bytes of an answer pass, closes
 // reached, and lets the rest pass once released is closed. It is for one answer.
 func holdAfter(bytes int, reached chan<- struct{}, released <-chan struct{}) filter {
 	var once sync.Once
-	return func(_ bool, body io.ReadCloser) io.ReadCloser {
-		return newPipeline(body, func(passed int) <-chan struct{} {
+	return func(response *http.Response) {
+		response.Body = newPipeline(response.Body, func(passed int) <-chan struct{} {
 			if passed < bytes {
 				return nil
 			}
@@ -31,8 +51,8 @@ func holdAfter(bytes int, reached chan<- struct{}, released <-chan struct{}) fil
 
 // delayed is a filter that keeps each piece of an answer for up to 200 ms, and
 // the order of the pieces.
-func delayed(_ bool, body io.ReadCloser) io.ReadCloser {
-	return newPipeline(body, func(int) <-chan struct{} {
+func delayed(response *http.Response) {
+	response.Body = newPipeline(response.Body, func(int) <-chan struct{} {
 		due := make(chan struct{})
 		time.AfterFunc(rand.N(200*time.Millisecond), func() { close(due) })
 		return due

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,9 +34,8 @@ type relay struct {
 	running  map[string][]context.CancelFunc // by resource: end its requests
 }
 
-// filter changes the body of an answer, to a watch or to something else, on its
-// way to the program.
-type filter func(watch bool, body io.ReadCloser) io.ReadCloser
+// filter changes an answer on its way to the program.
+type filter func(*http.Response)
 
 // startRelay starts a relay that acts with the config, until the test ends.
 func startRelay(t *testing.T, config *rest.Config) *relay {
@@ -151,7 +149,7 @@ func (r *relay) filter(response *http.Response) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f := r.filters[resource(response.Request.URL)]; f != nil {
-		response.Body = f(isWatch(response.Request.URL), response.Body)
+		f(response)
 	}
 	return nil
 }

@@ -250,14 +250,16 @@ func (p *Proxy) response(s *subscription, removed []string) Response {
 	return r
 }
 
-// versionOf returns the version of what the proxy holds.
+// versionOf returns the version of what the proxy holds. A delta proxy resumes by
+// the versions of the resources: it is told that of the whole type, which costs
+// no look at the names that it asks for.
 func (p *Proxy) versionOf(s *subscription) string {
 	set := p.target.snapshot.Version(s.typeURL)
+	if p.options.Delta {
+		return set.String()
+	}
 	if !s.wildcard {
 		set = s.names.in(p.target.snapshot, s.typeURL).version
-	}
-	if p.options.Delta {
-		return set.String() // it resumes by the versions of the resources
 	}
 	return s.view.versionOf(s.typeURL, set)
 }

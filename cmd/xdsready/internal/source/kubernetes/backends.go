@@ -11,8 +11,8 @@ import (
 	"github.com/xdsready/xdsready/pkg/cache"
 )
 
-// backends are the clusters and load assignments made so far, until the Service
-// or its EndpointSlices change.
+// backends are the clusters and load assignments made so far: those until the
+// Service changes, these until its EndpointSlices do as well.
 type backends struct {
 	made   map[types.NamespacedName]map[int32]*backend // by Service and port
 	faulty keys                                        // Services that had problems when they were last made
@@ -23,6 +23,7 @@ type backend struct {
 	service            *corev1.Service // of which it was made
 	cluster, endpoints cache.Resource  // an ExternalName has no endpoints of its own
 	problems           []string        // of the endpoints
+	stale              bool            // the endpoints have to be made anew
 }
 
 func newBackends() backends {
@@ -32,11 +33,18 @@ func newBackends() backends {
 // drop forgets what was made of a Service.
 func (b backends) drop(service types.NamespacedName) { delete(b.made, service) }
 
+// dropEndpoints forgets what was made of a Service's EndpointSlices.
+func (b backends) dropEndpoints(service types.NamespacedName) {
+	for _, made := range b.made[service] {
+		made.stale = true
+	}
+}
+
 // has returns what was made of a backend, nil if that has to be made. The Service
 // is part of the question: a route that waits for a confirmation still shows the
 // one it had.
 func (b backends) has(of gatewayapi.Backend) *backend {
-	if made := b.made[keyOf(of.Service)][of.Port]; made != nil && made.service == of.Service {
+	if made := b.made[keyOf(of.Service)][of.Port]; made != nil && made.service == of.Service && !made.stale {
 		return made
 	}
 	return nil
@@ -47,7 +55,7 @@ func (b backends) get(of gatewayapi.Backend, w gatewayapi.World) (*backend, erro
 	if made := b.has(of); made != nil {
 		return made, nil
 	}
-	made, err := makeBackend(of, w)
+	made, err := b.remake(of, w)
 	if err == nil {
 		b.put(of, made)
 	}
@@ -59,14 +67,16 @@ func (b backends) get(of gatewayapi.Backend, w gatewayapi.World) (*backend, erro
 func (b backends) getAll(all []gatewayapi.Backend, w gatewayapi.World) ([]*backend, error) {
 	made := make([]*backend, len(all))
 	var making errgroup.Group
-	making.SetLimit(runtime.GOMAXPROCS(0))
-	for i, of := range all {
-		if made[i] = b.has(of); made[i] == nil {
-			making.Go(func() (err error) {
-				made[i], err = makeBackend(of, w)
-				return err
-			})
-		}
+	workers := runtime.GOMAXPROCS(0)
+	for first := range workers {
+		making.Go(func() (err error) {
+			for i := first; i < len(all) && err == nil; i += workers {
+				if made[i] = b.has(all[i]); made[i] == nil {
+					made[i], err = b.remake(all[i], w)
+				}
+			}
+			return err
+		})
 	}
 	if err := making.Wait(); err != nil {
 		return nil, err
@@ -82,19 +92,24 @@ func (b backends) put(of gatewayapi.Backend, made *backend) {
 	key := keyOf(of.Service)
 	if b.made[key] == nil {
 		b.made[key] = map[int32]*backend{}
-		delete(b.faulty, key)
 	}
 	b.made[key][of.Port] = made
-	if len(made.problems) > 0 {
-		b.faulty.add(key)
+	delete(b.faulty, key)
+	for _, port := range b.made[key] {
+		if len(port.problems) > 0 && !port.stale {
+			b.faulty.add(key)
+		}
 	}
 }
 
-// makeBackend makes cluster and load assignment.
-func makeBackend(of gatewayapi.Backend, w gatewayapi.World) (*backend, error) {
+// remake makes cluster and load assignment, or the load assignment alone where
+// the cluster is still good. It changes nothing.
+func (b backends) remake(of gatewayapi.Backend, w gatewayapi.World) (*backend, error) {
 	made := &backend{service: of.Service}
 	var err error
-	if made.cluster, err = of.Cluster(); err != nil {
+	if before := b.made[keyOf(of.Service)][of.Port]; before != nil && before.service == of.Service {
+		made.cluster = before.cluster
+	} else if made.cluster, err = of.Cluster(); err != nil {
 		return nil, err
 	}
 	if !of.External() {

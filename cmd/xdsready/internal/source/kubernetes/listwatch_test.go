@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
 )
 
 func unchanged(*maker) {}
@@ -241,6 +242,27 @@ func TestFaultsAreInTheAPIServersWords(t *testing.T) {
 	}
 }
 
+// An error that a watch delivers is what is told, and not that the watch ended
+// after it.
+func TestErrorInAWatchIsToldAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, watching, unchanged)
+		requests := r.services.requests
+		requests.failed = func(err error) { r.failed("services", err) }
+		requests.works = func() { r.failed("services", nil) }
+		server := apiwatch.NewFake()
+		w := requests.observe(t.Context(), server)
+		go server.Error(failure(http.StatusGone, metav1.StatusReasonExpired, "too old resource version"))
+		<-w.ResultChan()
+		server.Stop()
+		if _, more := <-w.ResultChan(); more {
+			t.Error("there is an event after the end")
+		}
+		time.Sleep(time.Minute)
+		same(t, "told", []string{"services failed: too old resource version"}, r.heard())
+	})
+}
+
 // A delay holds back the first answer and nothing after it.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -262,6 +284,14 @@ func TestDelay(t *testing.T) {
 		synctest.Wait()
 		if got := names(r.services); got != "a b" {
 			t.Errorf("a change after the delay: %q", got)
+		}
+		s.end()
+		s = newStream()
+		time.Sleep(10 * time.Second)
+		s.send("DELETED", service("a", 7))
+		synctest.Wait()
+		if got := names(r.services); got != "b" {
+			t.Errorf("a change in the next watch: %q", got)
 		}
 	})
 }

@@ -105,7 +105,7 @@ func (m *model) apply(ctx context.Context, c changed) touched {
 		maps.Copy(again, m.byService[service])
 	}
 	for service := range c.slices {
-		m.backends.drop(service)
+		m.backends.dropEndpoints(service)
 		m.noteEndpoints(service, again, t)
 	}
 	for _, answer := range c.answers {

@@ -11,6 +11,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/gatewayapi"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/source"
 )
 
@@ -265,6 +266,32 @@ func TestConfirmationEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer on another version of a route says nothing of this one, which may be
+// younger than what it refers to.
+func TestStaleAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.tell()
+		s.take()
+		s.live.mute = true
+		s.route("r", "g0", 1, target{bankPay, 80})
+		s.tell()
+		s.take()
+		old := *s.collections.routes.GetKey("shop/r")
+		s.route("r", "g0", 2, target{bankPay, 80})
+		s.tell()
+		s.take()
+		absent := []gatewayapi.Absence{{Kind: gatewayapi.AbsentReferenceGrant, Object: bankPay, From: "shop"}}
+		s.confirmer.answer(answer{route: old, absent: absent})
+		_, groups := s.take()
+		same(t, "groups after a stale answer", nil, groups)
+		s.confirmer.answer(answer{route: *s.collections.routes.GetKey("shop/r"), absent: absent})
+		if _, shown := s.content().routes["2/0"]; !shown {
+			t.Error("the route is not shown after its answer")
+		}
+	})
 }
 
 // A Gateway of another class, or none any more, is a group that is gone. Its
