@@ -119,8 +119,10 @@ func newResource(m proto.Message) (Resource, error) {
 		return Resource{}, fmt.Errorf("a %s has no name: set one, since proxies ask for it by name", Kind(typeURL))
 	}
 	var found references
-	if err := normalize(m.ProtoReflect(), &found, 0); err != nil {
-		return Resource{}, fmt.Errorf("%s %q: %w", Kind(typeURL), name, err)
+	if !plain(m) {
+		if err := normalize(m.ProtoReflect(), &found, 0); err != nil {
+			return Resource{}, fmt.Errorf("%s %q: %w", Kind(typeURL), name, err)
+		}
 	}
 	if c, ok := m.(*clusterv3.Cluster); ok {
 		found.addEndpoints(c)

@@ -13,7 +13,7 @@ var kubernetesSource = benchmark{rows: kubernetesRows(), run: runKubernetes}
 // The peers, as tables show them.
 const (
 	bareInformers     = "bare informers"
-	strippedInformers = "bare informers that keep less"
+	strippedInformers = "bare informers, no managed fields"
 	managerCache      = "controller-runtime's manager"
 )
 
@@ -35,7 +35,7 @@ func kubernetesRows() []spec {
 		{name: "kubernetes/start-snapshot", what: start + "of that, tier snapshot", unit: "s"},
 		{name: "kubernetes/rss", what: memory + "RSS", unit: "MB", peer: bareInformers, target: atMostTimes(2)},
 		{name: "kubernetes/rss-manager", what: memory + "RSS", unit: "MB", peer: managerCache},
-		{name: "kubernetes/rss-less", what: memory + "RSS", unit: "MB", peer: strippedInformers},
+		{name: "kubernetes/rss-stripped", what: memory + "RSS", unit: "MB", peer: strippedInformers},
 		{name: "kubernetes/pss", what: memory + "PSS", unit: "MB", peer: bareInformers, target: atMostTimes(2)},
 		{name: "kubernetes/peak", what: memory + "largest RSS so far", unit: "MB", peer: bareInformers, target: atMostTimes(2)},
 		{name: "kubernetes/change-p50", what: change + "p50", unit: "ms", peer: event},

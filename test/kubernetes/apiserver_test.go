@@ -13,7 +13,6 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -159,9 +158,9 @@ func (a *apiServer) install(t *testing.T, plural string) {
 
 // user makes a user, who may do nothing yet, and returns what is needed to
 // connect as that user.
-func (a *apiServer) user(t *testing.T, name string, groups ...string) *envtest.AuthenticatedUser {
+func (a *apiServer) user(t *testing.T, name string) *envtest.AuthenticatedUser {
 	t.Helper()
-	user, err := a.environment.AddUser(envtest.User{Name: name, Groups: groups}, &rest.Config{})
+	user, err := a.environment.AddUser(envtest.User{Name: name}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestForbidden(t *testing.T) {
 		t.Run(resource, func(t *testing.T) {
 			t.Parallel()
 			s := newSceneWithClass(t, shared)
-			user := shared.user(t, s.namespace)
+			kubeconfig := s.userKubeconfig(t, s.namespace)
 			rules := reading()
 			missing := rules[resource]
 			delete(rules, resource)
@@ -43,11 +43,7 @@ func TestForbidden(t *testing.T) {
 				allowed = append(allowed, rule)
 			}
 			s.grant(t, subject(s.namespace), "all-but-one", allowed...)
-			kubeconfig, err := user.KubeConfig()
-			if err != nil {
-				t.Fatal(err)
-			}
-			p := serve(t, writeKubeconfig(t, kubeconfig), s.flags()...)
+			p := serve(t, kubeconfig, s.flags()...)
 			p.wantNamedSoon(t, "informers/"+resource, "forbidden", `User "`+s.namespace+`" cannot`, `resource "`+resource+`"`)
 			s.grant(t, subject(s.namespace), "the-one", missing)
 			p.wantReady(t)

@@ -52,3 +52,26 @@ func TestGatewayComesAndGoes(t *testing.T) {
 		})
 	}
 }
+
+// A Service that is deleted while its route stays gets no more requests: its
+// addresses are soon those of others. Proxies that were there are told, as those
+// that come later.
+func TestDeletedServiceGetsNoRequests(t *testing.T) {
+	t.Parallel()
+	s := newSceneWithClass(t, shared)
+	s.create(t, append(s.backend("app"), s.gateway("gw"), s.route("r", "gw", "app"))...)
+	p := s.serve(t, "--removal-delay", "1s")
+	p.wantReady(t)
+	var proxies []*proxy
+	for _, transport := range transports {
+		x := connect(t, p, transport, ofGateway(s.group("gw")))
+		x.until(t, "its route", s.serves("r", "app"))
+		proxies = append(proxies, x)
+	}
+	s.remove(t, s.backend("app")...) // the Service first, as garbage collection has it
+	for _, x := range proxies {
+		x.until(t, "no addresses for the route", func(v view) bool {
+			return v.routes()[pathOf("r")] != nil && len(v.endpoints(s.cluster("app"))) == 0
+		})
+	}
+}

@@ -44,7 +44,8 @@ func (w *witness) look(v view) {
 	}
 }
 
-// references is how many of each order are made; REFERENCES=10000 is a long run.
+// references is how many routes are made after what they refer to;
+// REFERENCES=10000 is a long run.
 func references(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("REFERENCES")
@@ -61,18 +62,18 @@ func references(t *testing.T) int {
 // referenceGateways is how many Gateways the routes are spread over.
 const referenceGateways = 10
 
-// create makes n routes to Services of their own, at all Gateways at a time. Of
-// every four, the route of the last comes before what it refers to.
+// create makes n routes after what they refer to, and after every fourth of them
+// one that comes before, at all Gateways at a time.
 func (w *witness) create(t *testing.T, n int) {
 	t.Helper()
 	var running sync.WaitGroup
 	for gateway := range referenceGateways {
 		running.Go(func() {
-			for i := range n / referenceGateways {
+			for i := range routesOf(n) {
 				name := fmt.Sprintf("r%d-%d", gateway, i)
 				route := w.scene.route(name, gatewayName(gateway), name)
 				objects := append(w.scene.backend(name), route)
-				if i%4 == 3 {
+				if i%5 == 4 {
 					objects = append([]client.Object{route}, w.scene.backend(name)...)
 				} else {
 					w.backendFirst.Store(pathOf(name), true)
@@ -88,6 +89,9 @@ func (w *witness) create(t *testing.T, n int) {
 	}
 	running.Wait()
 }
+
+// routesOf is how many routes a Gateway has after create.
+func routesOf(n int) int { return n / referenceGateways * 5 / 4 }
 
 func gatewayName(i int) string { return fmt.Sprintf("gw%d", i) }
 
@@ -155,7 +159,7 @@ func TestNoReferenceWithoutItsReferent(t *testing.T) {
 					return false
 				}
 			}
-			return len(v.targets()) == n/referenceGateways
+			return len(v.targets()) == routesOf(n)
 		})
 	}
 	t.Logf("states of proxies that were looked at: %d", w.views.Load())

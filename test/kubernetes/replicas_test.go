@@ -14,13 +14,9 @@ func TestOneReplicaWritesStatus(t *testing.T) {
 	s.create(t, append(s.backend("app"), s.gateway("gw"), s.route("r", "gw", "app"))...)
 	replicas := map[string]*program{}
 	for _, name := range []string{s.namespace + "-a", s.namespace + "-b"} {
-		user := s.user(t, name)
+		kubeconfig := s.userKubeconfig(t, name)
 		s.grant(t, subject(name), name, append(leastRules(), ownRules()...)...)
-		kubeconfig, err := user.KubeConfig()
-		if err != nil {
-			t.Fatal(err)
-		}
-		replicas[name] = serve(t, writeKubeconfig(t, kubeconfig), s.flags("--leader-election-namespace", s.namespace)...)
+		replicas[name] = serve(t, kubeconfig, s.flags("--leader-election-namespace", s.namespace)...)
 		replicas[name].wantReady(t)
 		connect(t, replicas[name], "delta", ofGateway(s.group("gw"))).until(t, "its route", s.serves("r", "app"))
 	}

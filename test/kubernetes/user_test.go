@@ -46,6 +46,16 @@ func (s *scene) grant(t *testing.T, to rbacv1.Subject, name string, rules ...rba
 	})
 }
 
+// userKubeconfig makes a user, who may do nothing yet, and writes its kubeconfig.
+func (s *scene) userKubeconfig(t *testing.T, name string) string {
+	t.Helper()
+	kubeconfig, err := s.user(t, name).KubeConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writeKubeconfig(t, kubeconfig)
+}
+
 // subject is a user by name.
 func subject(user string) rbacv1.Subject {
 	return rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}

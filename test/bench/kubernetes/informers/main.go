@@ -5,8 +5,8 @@
 //	informers --kubeconfig FILE --http-address ADDRESS
 //
 // Once all informers have synced it answers 200 on its HTTP address. It prints a
-// line of JSON for each EndpointSlice that changes. --strip drops what xdsready
-// drops of each object as well, which a program must decide to do.
+// line of JSON for each EndpointSlice that changes. With --strip it keeps no
+// managed fields, as programs do that mind their memory.
 package main
 
 import (
@@ -22,7 +22,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -48,7 +47,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("informers", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "kubeconfig `file` of the cluster")
 	address := flags.String("http-address", "", "`address` that answers once all informers have synced")
-	strip := flags.Bool("strip", false, "drop managed fields and annotations")
+	strip := flags.Bool("strip", false, "keep no managed fields")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -58,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	for _, informer := range all {
 		if *strip {
-			if err := informer.SetTransform(dropUnread); err != nil {
+			if err := informer.SetTransform(dropManagedFields); err != nil {
 				return err
 			}
 		}
@@ -119,17 +118,12 @@ func newInformers(kubeconfig string) ([]cache.SharedIndexInformer, error) {
 	}, nil
 }
 
-// dropUnread drops what xdsready drops.
-func dropUnread(object any) (any, error) {
+func dropManagedFields(object any) (any, error) {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
 		return nil, err
 	}
 	accessor.SetManagedFields(nil)
-	switch object.(type) {
-	case *corev1.Service, *discoveryv1.EndpointSlice:
-		accessor.SetAnnotations(nil)
-	}
 	return object, nil
 }
 

@@ -263,12 +263,46 @@ func TestErrorInAWatchIsToldAlone(t *testing.T) {
 	})
 }
 
+// The end of the program waits for no retry, whatever is wrong.
+func TestRunEndsAtOnce(t *testing.T) {
+	for name, answer := range map[string]answerFunc{
+		"refused":   func(*http.Request, bool) (*http.Response, error) { return nil, syscall.ECONNREFUSED },
+		"forbidden": refuse(http.StatusForbidden, metav1.StatusReasonForbidden, "no"),
+		"silent":    silent,
+		"watching":  watching,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, answer, unchanged)
+				ended := make(chan struct{})
+				go func() { defer close(ended); r.services.run(r.ctx) }()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				began := time.Now()
+				r.stop()
+				<-ended
+				if took := time.Since(began); took > 0 {
+					t.Errorf("it took %v to end", took)
+				}
+			})
+		})
+	}
+}
+
 // A delay holds back the first answer and nothing after it.
 func TestDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream()
-		r := newRig(t, func(*http.Request, bool) (*http.Response, error) { return s.answer(service("", 5), service("a", 1)) },
-			func(m *maker) { m.delays = map[string]time.Duration{"services": time.Hour} })
+		first, second := newStream(), newStream()
+		streams := make(chan *stream, 2)
+		streams <- first
+		streams <- second
+		r := newRig(t, func(*http.Request, bool) (*http.Response, error) {
+			s := <-streams
+			if s == second {
+				return respond(http.StatusOK, s)
+			}
+			return s.answer(service("", 5), service("a", 1))
+		}, func(m *maker) { m.delays = map[string]time.Duration{"services": time.Hour} })
 		r.start(t, r.services)
 		time.Sleep(time.Hour - time.Second)
 		synctest.Wait()
@@ -280,15 +314,14 @@ func TestDelay(t *testing.T) {
 		if got := names(r.services); !r.services.synced.HasSynced() || got != "a" {
 			t.Errorf("after the delay: %q", got)
 		}
-		s.send("ADDED", service("b", 6))
+		first.send("ADDED", service("b", 6))
 		synctest.Wait()
 		if got := names(r.services); got != "a b" {
 			t.Errorf("a change after the delay: %q", got)
 		}
-		s.end()
-		s = newStream()
+		first.end()
 		time.Sleep(10 * time.Second)
-		s.send("DELETED", service("a", 7))
+		go second.send("DELETED", service("a", 7)) // blocks until it is read
 		synctest.Wait()
 		if got := names(r.services); got != "b" {
 			t.Errorf("a change in the next watch: %q", got)

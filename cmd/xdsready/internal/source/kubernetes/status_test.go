@@ -149,8 +149,12 @@ func TestOrderOfParents(t *testing.T) {
 func TestWithEndpoints(t *testing.T) {
 	first := condition("Accepted", metav1.ConditionTrue, now)
 	first.ObservedGeneration = 7
-	parents := []gatewayv1.RouteParentStatus{parent("a", "", first, condition("ResolvedRefs", metav1.ConditionTrue, now))}
+	conditions := append(make([]metav1.Condition, 0, 3), first, condition("ResolvedRefs", metav1.ConditionTrue, now))
+	parents := []gatewayv1.RouteParentStatus{parent("a", "", conditions...)}
 	got := withEndpoints(parents, []string{"bad"})
+	if conditions[:3][2].Type != "" {
+		t.Error("the plan's own conditions were written to")
+	}
 	if len(parents[0].Conditions) != 2 || len(got[0].Conditions) != 3 || got[0].Conditions[2].ObservedGeneration != 7 {
 		t.Errorf("given %v, got %v", parents, got)
 	}

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,107 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/gatewayapi"
-	"github.com/xdsready/xdsready/cmd/xdsready/internal/source"
 )
-
-var (
-	shopA   = types.NamespacedName{Namespace: "shop", Name: "a"}
-	shopB   = types.NamespacedName{Namespace: "shop", Name: "b"}
-	bankPay = types.NamespacedName{Namespace: "bank", Name: "pay"}
-)
-
-// scene is a source and its cluster, all of whose watches are told at once.
-type scene struct {
-	*Source
-	t    *testing.T
-	live *liveWorld
-}
-
-// newScene has the Gateways shop/g0 and shop/g1 and the Services a and b, each
-// with a slice. Nothing has been taken yet.
-func newScene(t *testing.T) *scene {
-	t.Helper()
-	live := newLiveWorld(1)
-	live.slowest = time.Millisecond
-	s := &scene{newTestSource(t, live), t, live}
-	for _, name := range someGateways {
-		put(live, s.inputs.gateways, kindGateway, newGateway(name, 80))
-	}
-	for _, key := range []types.NamespacedName{shopA, shopB} {
-		put(live, s.inputs.services, kindService, newService(key, 80))
-		put(live, s.inputs.slices, kindSlice, newSlice(key, "10.0.0.1"))
-	}
-	return s
-}
-
-// tell lets the watches of these kinds tell everything; none stand for all.
-func (s *scene) tell(kinds ...string) {
-	if len(kinds) == 0 {
-		kinds = allKinds
-	}
-	for _, kind := range kinds {
-		s.live.deliver(kind, 1000)
-	}
-	synctest.Wait()
-}
-
-// take takes an update and returns the names of its groups.
-func (s *scene) take() (update source.Update, groups []string) {
-	s.t.Helper()
-	select {
-	case <-s.Changed():
-	default:
-	}
-	update = s.Take(s.t.Context())
-	for group, err := range update.Faults {
-		s.t.Errorf("group %s: %v", group, err)
-	}
-	return update, slices.Sorted(maps.Keys(update.Groups))
-}
-
-// content takes an update and returns what it makes of the group shop/g0.
-func (s *scene) content() content {
-	s.t.Helper()
-	update, groups := s.take()
-	g, ok := update.Groups["shop/g0"]
-	if !ok {
-		s.t.Fatalf("the update is of %v, not of shop/g0", groups)
-	}
-	resources, err := g.Resources()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return newContent(resources)
-}
-
-func (s *scene) route(name, gateway string, tag int, targets ...target) {
-	put(s.live, s.inputs.routes, kindRoute, newRoute(name, gateway, tag, targets...))
-}
-
-// idle fails the test if there is something to take.
-func (s *scene) idle(when string) {
-	s.t.Helper()
-	synctest.Wait()
-	select {
-	case <-s.Changed():
-		s.t.Errorf("%s there is something to take", when)
-	default:
-	}
-}
-
-// messages returns what the status of a route says of its endpoints, by Gateway.
-func (s *scene) endpointsStatus(route string) []string {
-	var all []string
-	for gateway, parents := range s.statuses.routes[types.NamespacedName{Namespace: "shop", Name: route}] {
-		for _, c := range parents[0].Conditions {
-			if strings.Contains(c.Message, badAddress) {
-				all = append(all, gateway.Name)
-			}
-		}
-	}
-	slices.Sort(all)
-	return all
-}
 
 // The first update tells all groups, even those without a route, and only when
 // what is missing has been confirmed.
@@ -268,6 +167,34 @@ func TestConfirmationEnds(t *testing.T) {
 	}
 }
 
+// A grant, or its end, reaches the routes that need it, and no other change is
+// needed for that.
+func TestGrants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		put(s.live, s.inputs.services, kindService, newService(bankPay, 80))
+		put(s.live, s.inputs.slices, kindSlice, newSlice(bankPay, "10.0.0.3"))
+		s.route("r", "g0", 0, target{bankPay, 80})
+		s.tell()
+		s.take()
+		for range 2 {
+			put(s.live, s.inputs.grants, kindGrant, newGrant())
+			s.tell()
+			if to := s.content().routes["0/0"]; to != "bank/pay/80" {
+				t.Errorf("with a grant the route goes to %q", to)
+			}
+			remove(s.live, s.inputs.grants, kindGrant, newGrant())
+			s.tell()
+			s.take()
+			time.Sleep(confirmTimeout / 2)
+			synctest.Wait()
+			if to := s.content().routes["0/0"]; to != "" {
+				t.Errorf("without a grant the route goes to %q", to)
+			}
+		}
+	})
+}
+
 // An answer on another version of a route says nothing of this one, which may be
 // younger than what it refers to.
 func TestStaleAnswer(t *testing.T) {
@@ -342,6 +269,26 @@ func TestProblemsOfEndpoints(t *testing.T) {
 			s.tell()
 			s.take()
 			same(t, "Gateways whose routes are told after the repair", nil, append(s.endpointsStatus("r0"), s.endpointsStatus("r1")...))
+		}
+	})
+}
+
+// Several faults are told in the same order each time, and each once.
+func TestProblemsOfManyServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		for _, key := range []types.NamespacedName{shopA, shopB} {
+			put(s.live, s.inputs.services, kindService, newService(key, 80, 81))
+			put(s.live, s.inputs.slices, kindSlice, newSlice(key, badAddress))
+		}
+		s.route("r", "g0", 0, target{shopA, 80}, target{shopA, 81}, target{shopB, 80}, target{shopB, 81})
+		s.tell()
+		s.take()
+		g := s.model.groups[types.NamespacedName{Namespace: "shop", Name: "g0"}]
+		for range 20 {
+			same(t, "problems", []string{
+				"EndpointSlice a: " + badAddress + " is the proxy itself", "EndpointSlice b: " + badAddress + " is the proxy itself",
+			}, s.model.problems(g)[types.NamespacedName{Namespace: "shop", Name: "r"}])
 		}
 	})
 }
