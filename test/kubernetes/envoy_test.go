@@ -102,7 +102,7 @@ func (v *vault) startEnvoy(t *testing.T, transport string) {
 		}
 	}
 	bootstrap, err := output(command, "bootstrap", "--xds-address", v.xds, "--transport", transport, "--admin-address", "127.0.0.1:0",
-		"--tls-ca", ca, "--token-file", token, "--sds-dir", dir, "--node-cluster", v.group("mine"), "--node-id", "envoy")
+		"--tls-ca", ca, "--tls-server-name", programName, "--token-file", token, "--sds-dir", dir, "--node-cluster", v.group("mine"), "--node-id", "envoy")
 	if err != nil {
 		t.Fatal(err)
 	}

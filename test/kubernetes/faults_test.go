@@ -9,8 +9,6 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-
-	"github.com/xdsready/xdsready/test/process"
 )
 
 // soon is within how long a fault must be named.
@@ -67,7 +65,7 @@ func TestUnreachable(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSceneWithClass(t, shared)
-			address := process.FreeAddress(t)
+			address := net.JoinHostPort(newHost(), "6443")
 			end := test.at(t, address)
 			p := serve(t, kubeconfigOf(t, "http://"+address, nil, ""), s.flags()...)
 			p.wantNamedSoon(t, "informers/services", test.want)
@@ -197,7 +195,7 @@ func TestMissedChanges(t *testing.T) {
 				r.set(resource, back)
 				r.end(resource)
 			}
-			s.remove(t, append(s.backend("gone"), s.route("old", "gw", "app"))...)
+			s.remove(t, s.slice("gone"), s.route("old", "gw", "app"))
 			s.create(t, append(s.backend("new"), s.route("new", "gw", "new"))...)
 			close(resumed)
 			proxy.until(t, "what is new, without what is gone", func(v view) bool {
@@ -211,7 +209,7 @@ func TestMissedChanges(t *testing.T) {
 // A start that gets no answer can be ended.
 func TestStartEnds(t *testing.T) {
 	t.Parallel()
-	address := process.FreeAddress(t)
+	address := net.JoinHostPort(newHost(), "6443")
 	t.Cleanup(blackHole(t, address))
 	p := serve(t, kubeconfigOf(t, "http://"+address, nil, ""))
 	p.wantNamed(t, "no answer from")

@@ -18,6 +18,9 @@ import (
 // audience is that of the tokens by which proxies prove their Gateway.
 const audience = "xdsready"
 
+// programName is the name in the program's own certificate.
+const programName = "xdsready"
+
 // vault is a scene with two Gateways, "mine" and "other", that each have a TLS
 // key and a ServiceAccount, and a program that asks for tokens.
 type vault struct {
@@ -46,7 +49,7 @@ func newVaultIn(t *testing.T, s *scene, kubeconfig string, flags ...string) *vau
 			s.gateway(name, httpsListener("https", 443, name)), s.route(name, name, "app"))
 		v.pairs[name] = pair
 	}
-	server, dir := newKeyPair(t, "xdsready"), t.TempDir()
+	server, dir := newKeyPair(t, programName), t.TempDir()
 	for file, content := range map[string][]byte{"tls.crt": server.certificate, "tls.key": server.key} {
 		if err := os.WriteFile(filepath.Join(dir, file), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -55,7 +58,7 @@ func newVaultIn(t *testing.T, s *scene, kubeconfig string, flags ...string) *vau
 	v.certificate = server.certificate
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(server.certificate)
-	v.transport = credentials.NewClientTLSFromCert(roots, "")
+	v.transport = credentials.NewClientTLSFromCert(roots, programName)
 	v.program = serve(t, kubeconfig, s.flags(append(flags, "--token-audience", audience,
 		"--tls-cert", filepath.Join(dir, "tls.crt"), "--tls-key", filepath.Join(dir, "tls.key"))...)...)
 	v.wantReady(t)

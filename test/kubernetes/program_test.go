@@ -1,11 +1,15 @@
 package kubernetes
 
 import (
+	"fmt"
 	"maps"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +19,8 @@ import (
 // program is a running `xdsready serve --source kubernetes`.
 type program struct {
 	*process.Process
-	xds, http, admin string    // host:port
-	answered         time.Time // when its HTTP server first did
+	xds, http string    // host:port
+	answered  time.Time // when its HTTP server first did
 }
 
 // serve starts the program as the user of a kubeconfig file.
@@ -28,14 +32,29 @@ func serve(t *testing.T, kubeconfig string, flags ...string) *program {
 // start starts a build of the program and waits until its HTTP server answers.
 func start(t *testing.T, path, kubeconfig string, flags ...string) *program {
 	t.Helper()
-	p := &program{xds: process.FreeAddress(t), http: process.FreeAddress(t), admin: process.FreeAddress(t)}
+	host := newHost()
+	p := &program{xds: net.JoinHostPort(host, "18000"), http: net.JoinHostPort(host, "8080")}
 	p.Process = process.Start(t, path, append([]string{
 		"serve", "--source", "kubernetes", "--kubeconfig", kubeconfig, "--drain-delay", "0s",
-		"--xds-address", p.xds, "--http-address", p.http, "--admin-address", p.admin,
+		"--xds-address", p.xds, "--http-address", p.http, "--admin-address", "",
 	}, flags...)...)
 	p.ask(t, "/livez")
 	p.answered = time.Now()
 	return p
+}
+
+// hosts counts those that were given out; hostNetwork makes them others than
+// those of a run of these tests at the same time.
+var (
+	hosts       atomic.Int64
+	hostNetwork = 1 + rand.IntN(254)
+)
+
+// newHost returns a loopback IP address that nothing else uses, so that on it
+// every port is free and stays free.
+func newHost() string {
+	n := hosts.Add(1)
+	return fmt.Sprintf("127.%d.%d.%d", hostNetwork, n/256, n%256)
 }
 
 // until waits until the answer for a path is as wanted; what says how.

@@ -29,7 +29,7 @@ func startAPIServer(t *testing.T) (a *apiServer, kubeconfig string) {
 	t.Helper()
 	a = &apiServer{cut: make(chan struct{})}
 	server := httptest.NewServer(a)
-	t.Cleanup(func() { a.forbid(""); server.Close() })
+	t.Cleanup(server.Close) // the planes, whose watches it would wait for, have ended
 	return a, writeKubeconfig(t, server.URL)
 }
 
@@ -44,7 +44,7 @@ clusters: [{name: c, cluster: {server: %q}}]}`, url)
 	return file
 }
 
-// forbid ends all watches and refuses those of a resource from then on.
+// forbid ends the watch of a resource and refuses it from then on, no other.
 func (a *apiServer) forbid(resource string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,9 +54,7 @@ func (a *apiServer) forbid(resource string) {
 }
 
 func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a.mu.Lock()
-	forbidden, cut := a.forbidden, a.cut
-	a.mu.Unlock()
+	forbidden, cut := a.state()
 	resource := path.Base(r.URL.Path)
 	w.Header().Set("Content-Type", "application/json")
 	if resource == forbidden || r.URL.Query().Get("watch") == "" {
@@ -73,8 +71,18 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if flusher, ok := w.(http.Flusher); ok {
 		flusher.Flush()
 	}
-	select {
-	case <-r.Context().Done():
-	case <-cut:
+	for forbidden != resource {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-cut:
+			forbidden, cut = a.state()
+		}
 	}
+}
+
+func (a *apiServer) state() (forbidden string, cut <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.forbidden, a.cut
 }

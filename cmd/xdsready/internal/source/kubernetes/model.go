@@ -144,13 +144,11 @@ func (c changed) hasGrantIn(namespace string) bool {
 }
 
 // noteEndpoints finds what a change of a Service's EndpointSlices touches. A
-// route is resolved again only if they may have been absent or may be now.
+// route is resolved again only if it may have waited for them.
 func (m *model) noteEndpoints(service types.NamespacedName, again keys, t touched) {
-	none := len(m.world.EndpointSlices(service)) == 0
-	absent := gatewayapi.Absence{Kind: gatewayapi.AbsentEndpointSlices, Object: service}
 	for route := range m.byService[service] {
 		a := m.attachments[route]
-		if none || a.next != nil || a.confirmed[absent] {
+		if a.next != nil {
 			again.add(route)
 		}
 		switch {

@@ -167,6 +167,30 @@ func TestConfirmationEnds(t *testing.T) {
 	}
 }
 
+// A slice that goes from one Service to another changes both.
+func TestSliceThatMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.route("r", "g0", 0, target{shopA, 80}, target{shopB, 80})
+		s.tell()
+		s.take()
+		slice := newSlice(shopA, "10.0.0.9")
+		for _, to := range []string{"b", "a"} {
+			moved := slice.DeepCopy()
+			moved.Labels[discoveryv1.LabelServiceName] = to
+			put(s.live, s.inputs.slices, kindSlice, moved)
+			s.tell()
+			c := s.content()
+			addresses := append(c.endpoints["shop/a/80"], c.endpoints["shop/b/80"]...)
+			slices.Sort(addresses)
+			same(t, "addresses when the slice is that of "+to, []string{"10.0.0.1", "10.0.0.9"}, addresses)
+			if !slices.Contains(c.endpoints["shop/"+to+"/80"], "10.0.0.9") {
+				t.Errorf("endpoints when the slice is that of %s: %v", to, c.endpoints)
+			}
+		}
+	})
+}
+
 // A grant, or its end, reaches the routes that need it, and no other change is
 // needed for that.
 func TestGrants(t *testing.T) {
