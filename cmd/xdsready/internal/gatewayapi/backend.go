@@ -30,8 +30,6 @@ func (b Backend) Name() string {
 	return clusterName(types.NamespacedName{Namespace: b.Service.Namespace, Name: b.Service.Name}, b.Port)
 }
 
-// clusterName names a cluster whether its Service exists or not: a route that
-// was there first need not change when it appears.
 func clusterName(service types.NamespacedName, port int32) string {
 	return service.String() + "/" + strconv.Itoa(int(port))
 }

@@ -47,9 +47,8 @@
 //     condition PartiallyInvalid. A request for it goes to the next rule that
 //     matches it. A rule with an ExtensionRef is kept and answers 500.
 //   - A backendRef that leads nowhere, or must not be followed, answers 500 for
-//     its share. That of a missing Service keeps the name of its cluster, so that
-//     no route changes when the Service appears; one that is not permitted never
-//     names a cluster.
+//     its share. It names a cluster that cannot exist, and not the Service's: a
+//     Service that goes is one that its routes switch away from.
 //   - Client certificates, TLS options, static addresses, parameters, TLS to
 //     backends: refused in status, never silently left out.
 //   - An ExternalName Service leads wherever DNS says. Names and addresses of the

@@ -164,7 +164,7 @@ func judge(w *world, r request) string {
 					if order, ok := takes(m, r); ok {
 						all = append(all, candidateMatch{
 							order: append(specificity(string(name)), order...), created: route.CreationTimestamp.Time,
-							route: route.Name, rule: i, backend: "shop/" + string(rule.BackendRefs[0].Name) + "/80",
+							route: route.Name, rule: i, backend: "xdsready/absent/shop/" + string(rule.BackendRefs[0].Name) + "/80",
 						})
 					}
 				}

@@ -37,7 +37,7 @@ func TestPrecedence(t *testing.T) {
 			second := "rules: [{matches: [" + test.second + "], backendRefs: [{name: second, port: 80}]}]"
 			w := load(t, httpGateway, routeManifest("b", first), routeManifest("a", second))
 			w.routes[0].CreationTimestamp = metav1.NewTime(time.Unix(1000, 0))
-			if got := w.plan(t).ask(t, "http-80", full); got != "shop/first/80" {
+			if got := w.plan(t).ask(t, "http-80", full); got != "xdsready/absent/shop/first/80" {
 				t.Errorf("the request goes to %s", got)
 			}
 		})
@@ -60,8 +60,8 @@ func TestTies(t *testing.T) {
 		a, b metav1.Time
 		want string
 	}{
-		"age":           {newer, older, "shop/b1/80"},
-		"name and rule": {older, older, "shop/a1/80"},
+		"age":           {newer, older, "xdsready/absent/shop/b1/80"},
+		"name and rule": {older, older, "xdsready/absent/shop/a1/80"},
 	} {
 		w := load(t, httpGateway, routeManifest("b", rules("b1", "b2")), routeManifest("a", rules("a1", "a2")))
 		w.routes[0].CreationTimestamp, w.routes[1].CreationTimestamp = test.b, test.a
@@ -92,7 +92,7 @@ func TestPaths(t *testing.T) {
 	} {
 		spec := "rules: [{matches: [{path: " + test.match + "}], backendRefs: [{name: it, port: 80}]}]"
 		got := load(t, httpGateway, routeManifest("route", spec)).plan(t).ask(t, "http-80", request{host: "x", path: test.path})
-		if (got == "shop/it/80") != test.want {
+		if (got == "xdsready/absent/shop/it/80") != test.want {
 			t.Errorf("%s takes %s: %s, want it %t", test.match, test.path, got, test.want)
 		}
 	}

@@ -90,18 +90,17 @@ listeners:
 	}
 }
 
-// TestServiceAppears: a route to a Service that is missing does not change when
-// the Service appears.
-func TestServiceAppears(t *testing.T) {
-	w := load(t, httpGateway, routeManifest("route", "rules: [{backendRefs: [{name: cart, port: 80, weight: 3}, {name: list, port: 80}]}]"))
-	before := w.plan(t)
-	w.services = load(t, services).services
-	after := w.plan(t)
-	if diff := gocmp.Diff(versions(before), versions(after)); diff != "" {
-		t.Errorf("versions differ:\n%s", diff)
+// TestServiceGoes: a route to a Service that is missing does not name the cluster
+// that the Service had, so that a proxy loses it in order.
+func TestServiceGoes(t *testing.T) {
+	w := load(t, services, httpGateway, routeManifest("route", "rules: [{backendRefs: [{name: cart, port: 80}]}]"))
+	ask := func(p *Plan) string { return p.ask(t, "http-80", request{host: "x", path: "/"}) }
+	if plan := w.plan(t); ask(plan) != "shop/cart/80" || len(plan.Backends) != 1 {
+		t.Errorf("it is there: a request goes to %s, %d backends", ask(plan), len(plan.Backends))
 	}
-	if len(before.Backends) != 0 || len(after.Backends) != 2 {
-		t.Errorf("backends: %d before, %d after; want 0 and 2", len(before.Backends), len(after.Backends))
+	w.services = nil
+	if plan := w.plan(t); ask(plan) != "xdsready/absent/shop/cart/80" || len(plan.Backends) != 0 {
+		t.Errorf("it is gone: a request goes to %s, %d backends", ask(plan), len(plan.Backends))
 	}
 }
 

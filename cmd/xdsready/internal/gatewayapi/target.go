@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -9,6 +10,12 @@ import (
 // followed. No cluster has this name, because those of Services have two
 // slashes, so Envoy answers 500.
 const refusedCluster = "xdsready/refused"
+
+// absentCluster names a cluster that cannot exist as well, and tells people what is
+// missing: the reference dangles, and is shown as such.
+func absentCluster(service types.NamespacedName, port int32) string {
+	return "xdsready/absent/" + clusterName(service, port)
+}
 
 // target is where the share of one backendRef goes.
 type target struct {
@@ -22,9 +29,11 @@ type target struct {
 // resolveRef looks up one backendRef. Whatever it finds, the share stays the
 // same: what does not go to a backend is answered 500.
 //
-// A Service that is missing keeps the name of its cluster, so that its routes
-// stay as they are when it appears. A reference that is not permitted never
-// names a cluster: the Service may be there for another route.
+// What is missing is not named by the cluster that it would have, though no such
+// cluster exists: when a Service goes, its routes have to switch away from it, or
+// a proxy would keep the cluster for as long as a route names it, with addresses
+// that may be those of other pods by then. Nor is what is not permitted: the
+// Service may be there for another route.
 func (r *Route) resolveRef(ref gatewayv1.HTTPBackendRef, w World) target {
 	t := target{cluster: refusedCluster, weight: uint32(max(0, valueOr(ref.Weight, 1)))}
 	if !isService(ref.BackendRef) {
@@ -45,7 +54,7 @@ func (r *Route) resolveRef(ref gatewayv1.HTTPBackendRef, w World) target {
 		t.absent = append(t.absent, Absence{Kind: AbsentReferenceGrant, Object: key, From: r.Object.Namespace})
 		return t
 	}
-	t.cluster = clusterName(key, *ref.Port)
+	t.cluster = absentCluster(key, *ref.Port)
 	service := w.Service(key)
 	if service == nil {
 		t.fault = faultf(gatewayv1.RouteReasonBackendNotFound, "Service %s does not exist", key)
@@ -80,7 +89,7 @@ func (t *target) setBackend(b Backend) {
 			return
 		}
 	}
-	t.backend = &b
+	t.cluster, t.backend = b.Name(), &b
 }
 
 // reasonInvalidExternalName is a reason of our own: the Gateway API has none.

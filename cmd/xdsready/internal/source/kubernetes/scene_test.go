@@ -98,7 +98,8 @@ func (s *scene) idle(when string) {
 	}
 }
 
-// messages returns what the status of a route says of its endpoints, by Gateway.
+// endpointsStatus returns the Gateways that say of a route that its endpoints are
+// bad.
 func (s *scene) endpointsStatus(route string) []string {
 	var all []string
 	for gateway, parents := range s.statuses.routes[types.NamespacedName{Namespace: "shop", Name: route}] {

@@ -15,8 +15,7 @@ var (
 	now       = metav1.NewTime(time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC))
 )
 
-// condition has the status, and the time since when, that the text says: "Type
-// True" or "Type False".
+// condition has a status since a time.
 func condition(kind string, status metav1.ConditionStatus, since metav1.Time) metav1.Condition {
 	return metav1.Condition{Type: kind, Status: status, Reason: "R", LastTransitionTime: since}
 }

@@ -34,7 +34,7 @@ func TestFirstUpdate(t *testing.T) {
 		}
 		c := newContent(resources)
 		same(t, "routes", []string{"1/0", "1/1", "2/0"}, slices.Sorted(maps.Keys(c.routes)))
-		if to, ok := c.routes["1/1"]; !ok || to != "" || c.routes["2/0"] != "shop/none/80" || c.clusters["shop/none/80"] {
+		if to, ok := c.routes["1/1"]; !ok || to != "" || c.routes["2/0"] != "xdsready/absent/shop/none/80" || c.clusters["shop/none/80"] {
 			t.Errorf("what is absent: %+v", c)
 		}
 	})
@@ -159,7 +159,7 @@ func TestConfirmationEnds(t *testing.T) {
 				}
 				time.Sleep(time.Nanosecond)
 				synctest.Wait()
-				if c := s.content(); c.routes["1/0"] != "bank/pay/80" {
+				if c := s.content(); c.routes["1/0"] != "xdsready/absent/bank/pay/80" {
 					t.Errorf("routes %v after the deadline", c.routes)
 				}
 			})
@@ -181,7 +181,7 @@ func TestSliceThatMoves(t *testing.T) {
 			put(s.live, s.inputs.slices, kindSlice, moved)
 			s.tell()
 			c := s.content()
-			addresses := append(c.endpoints["shop/a/80"], c.endpoints["shop/b/80"]...)
+			addresses := slices.Concat(c.endpoints["shop/a/80"], c.endpoints["shop/b/80"])
 			slices.Sort(addresses)
 			same(t, "addresses when the slice is that of "+to, []string{"10.0.0.1", "10.0.0.9"}, addresses)
 			if !slices.Contains(c.endpoints["shop/"+to+"/80"], "10.0.0.9") {
