@@ -85,6 +85,7 @@ ifeq ($(RACE),)
 endif
 	$(call in_modules,go test $(RACE) $$(go list ./... | grep -vE "/test/($(ADOPTERS)|cluster)$$"))
 	GOWORK=off go test $(RACE) ./...
+	cd cmd/xdsready && go test -tags xdsready_testing -run '^TestTestFlags$$' .
 
 # How many swaps in each series of test/envoy's swap tests; `make test` does ten.
 SWAPS ?= 100

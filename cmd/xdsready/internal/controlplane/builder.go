@@ -84,7 +84,7 @@ func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
 		b.faults.set("group "+group, err)
 	}
 	for name, group := range update.Groups {
-		b.build(name, group)
+		b.build(ctx, name, group)
 	}
 	for _, group := range update.Removed {
 		b.store.Remove(group, began)
@@ -96,7 +96,7 @@ func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
 }
 
 // build makes and stores the snapshot of one group.
-func (b *builder) build(name string, group source.Group) {
+func (b *builder) build(ctx context.Context, name string, group source.Group) {
 	previous, _ := b.store.Get(name)
 	next, err := snapshotOf(group, previous)
 	b.faults.set("group "+name, err)
@@ -106,7 +106,7 @@ func (b *builder) build(name string, group source.Group) {
 	b.stored(name) // first: what the store sets off may be sent before Set returns
 	b.store.Set(name, next)
 	b.contents.stored(name, next.ContentVersion(), time.Now())
-	b.report(name, previous, next)
+	b.report(ctx, name, previous, next)
 }
 
 // snapshotOf makes the snapshot that follows previous, at the cost of what has
@@ -125,7 +125,7 @@ func snapshotOf(group source.Group, previous *cache.Snapshot) (*cache.Snapshot, 
 }
 
 // report logs what a new snapshot changes and what is absent from it.
-func (b *builder) report(group string, previous, next *cache.Snapshot) {
+func (b *builder) report(ctx context.Context, group string, previous, next *cache.Snapshot) {
 	var changes []string
 	level := slog.LevelDebug // endpoints come and go all the time
 	for _, c := range next.Since(previous) {
@@ -137,7 +137,7 @@ func (b *builder) report(group string, previous, next *cache.Snapshot) {
 	if len(changes) == 0 && previous != nil {
 		return
 	}
-	b.logger.Log(context.Background(), level, "snapshot stored", "group", group,
+	b.logger.Log(ctx, level, "snapshot stored", "group", group,
 		"version", next.ContentVersion().String(), "changes", strings.Join(changes, ", "))
 	for _, w := range next.Withheld() {
 		b.logger.Warn("resource withheld", "group", group, "reason", w.String())
