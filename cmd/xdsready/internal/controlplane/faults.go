@@ -61,7 +61,7 @@ func (f *faults) setStale(resource string, err error) time.Time {
 	switch {
 	case !changed:
 	case err != nil:
-		f.logger.Warn("cannot read from the API server: what is known keeps serving", "resource", resource, "error", err)
+		f.logger.Warn("cannot read from the API server: what is known, if anything, keeps serving", "resource", resource, "error", err)
 	default:
 		f.logger.Info("the API server can be read again", "resource", resource)
 	}
