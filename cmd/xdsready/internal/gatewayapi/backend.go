@@ -69,7 +69,7 @@ func (b Backend) Cluster() (cache.Resource, error) {
 		}
 		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{httpOptions: options}
 	}
-	return ownResource(c)
+	return cache.OwnResource(c)
 }
 
 func http2Options() (*anypb.Any, error) {

@@ -40,7 +40,7 @@ func (b Backend) Endpoints(all []*discoveryv1.EndpointSlice) (r cache.Resource, 
 	if len(ready) == 0 {
 		ready = leaving
 	}
-	r, err = ownResource(&endpointv3.ClusterLoadAssignment{ClusterName: b.Name(), Endpoints: localities(ready)})
+	r, err = cache.OwnResource(&endpointv3.ClusterLoadAssignment{ClusterName: b.Name(), Endpoints: localities(ready)})
 	return r, problems, err
 }
 

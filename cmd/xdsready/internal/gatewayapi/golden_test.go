@@ -87,6 +87,7 @@ func describe(t *testing.T, p *Plan) string {
 // run and is nobody's to see.
 func toYAML(t *testing.T, r cache.Resource) string {
 	t.Helper()
+	valid(t, r)
 	message := proto.Clone(r.Message())
 	if secret, ok := message.(*tlsv3.Secret); ok {
 		secret.Type = nil

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/certtest"
+	"github.com/xdsready/xdsready/pkg/cache"
 )
 
 // world is a World of manifests, with the Gateways and HTTPRoutes among them.
@@ -122,7 +123,27 @@ func (w *world) plan(t *testing.T) *Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, b := range plan.Backends {
+		cluster, err := b.Cluster()
+		if err != nil {
+			t.Fatal(err)
+		}
+		endpoints, _, err := b.Endpoints(w.EndpointSlices(types.NamespacedName{Namespace: b.Service.Namespace, Name: b.Service.Name}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		valid(t, cluster)
+		valid(t, endpoints)
+	}
 	return plan
+}
+
+// valid fails the test if Envoy would reject a resource.
+func valid(t *testing.T, r cache.Resource) {
+	t.Helper()
+	if m, ok := r.Message().(message); !ok || m.ValidateAll() != nil {
+		t.Errorf("%v breaks Envoy's rules: %v", r, m.ValidateAll())
+	}
 }
 
 // names returns the resources of a plan as "KIND NAME".
