@@ -183,6 +183,12 @@ func TestTargets(t *testing.T) {
 		"fanout/delta-lists-rss":        "≤ 1.5x",
 
 		"idle/memory": "≤ 1.3x",
+
+		"kubernetes/start":      "≤ 1.3x",
+		"kubernetes/rss":        "≤ 2x",
+		"kubernetes/pss":        "≤ 2x",
+		"kubernetes/peak":       "≤ 2x",
+		"kubernetes/change-p99": "≤ 50 ms",
 	}
 	got := map[string]string{}
 	for _, b := range suite {
