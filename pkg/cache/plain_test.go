@@ -23,6 +23,8 @@ func TestPlain(t *testing.T) {
 	at := func(e *endpointv3.Endpoint) *endpointv3.LbEndpoint {
 		return &endpointv3.LbEndpoint{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: e}}
 	}
+	withMetadata := at(&endpointv3.Endpoint{Address: socket})
+	withMetadata.Metadata = metadata
 	health := &endpointv3.Endpoint_HealthCheckConfig{Address: internal}
 	leds := &endpointv3.LocalityLbEndpoints_LedsClusterLocalityConfig{LedsClusterLocalityConfig: &endpointv3.LedsClusterLocalityConfig{LedsConfig: ads()}}
 	for name, tt := range map[string]struct {
@@ -35,7 +37,7 @@ func TestPlain(t *testing.T) {
 		"an internal listener":     {of(at(&endpointv3.Endpoint{Address: internal})), false},
 		"two addresses":            {of(at(&endpointv3.Endpoint{Address: socket, AdditionalAddresses: []*endpointv3.Endpoint_AdditionalAddress{{Address: internal}}})), false},
 		"a health check elsewhere": {of(at(&endpointv3.Endpoint{Address: socket, HealthCheckConfig: health})), false},
-		"metadata of an endpoint":  {of(&endpointv3.LbEndpoint{Metadata: metadata}), false},
+		"metadata of an endpoint":  {of(withMetadata), false},
 		"metadata of a locality":   {&endpointv3.ClusterLoadAssignment{ClusterName: "c", Endpoints: []*endpointv3.LocalityLbEndpoints{{Metadata: metadata}}}, false},
 		"a collection":             {&endpointv3.ClusterLoadAssignment{ClusterName: "c", Endpoints: []*endpointv3.LocalityLbEndpoints{{LbConfig: leds}}}, false},
 		"endpoints by name":        {&endpointv3.ClusterLoadAssignment{ClusterName: "c", NamedEndpoints: map[string]*endpointv3.Endpoint{"e": {Address: internal}}}, false},

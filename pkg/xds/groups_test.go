@@ -87,3 +87,14 @@ func TestGenerationsAreBounded(t *testing.T) {
 		t.Error("the newest generation is not the one before the current")
 	}
 }
+
+// Small generations are bounded in number: each is looked through.
+func TestGenerationsAreNotTooMany(t *testing.T) {
+	var g group
+	for i := range generationCount + 5 {
+		g.refreshLocked(snapshot(t, i, 1), time.Now())
+	}
+	if got := len(g.past); got != generationCount {
+		t.Errorf("%d generations are remembered, want %d", got, generationCount)
+	}
+}

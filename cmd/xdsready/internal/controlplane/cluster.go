@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -63,7 +64,7 @@ func newCluster(o Options, faults *faults) (*clusterSource, error) {
 func (c *clusterSource) register(registry *ready.Registry) {
 	c.registry, c.errors = registry, ready.WatchErrors[resource](registry, nil)
 	for _, check := range c.Inputs() {
-		registry.Tier("informers").Chan(check.Name, check.Listed)
+		registry.Tier("informers").Syncer(check.Name, check.Syncer)
 	}
 	for _, check := range c.Derived() {
 		registry.Tier("krt").Syncer(check.Name, check.Syncer)
@@ -100,16 +101,9 @@ func (c *clusterSource) failed(name string, err error) {
 
 // listed reports whether a resource has ever been listed.
 func (c *clusterSource) listed(name string) bool {
-	for _, check := range c.Inputs() {
-		if check.Name == name {
-			select {
-			case <-check.Listed:
-				return true
-			default:
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Inputs(), func(check kubernetes.Check) bool {
+		return check.Name == name && check.Syncer.HasSynced()
+	})
 }
 
 // waiting makes a remark on the check of a resource.

@@ -78,12 +78,12 @@ type inputs struct {
 // feed is an input of any type.
 type feed interface {
 	name() string
-	listed() <-chan struct{}
+	listed() krt.Syncer
 	run(ctx context.Context)
 }
 
-func (in *input[T]) name() string            { return in.resource }
-func (in *input[T]) listed() <-chan struct{} { return in.synced.done }
+func (in *input[T]) name() string       { return in.resource }
+func (in *input[T]) listed() krt.Syncer { return in.synced }
 
 // all lists the inputs, referrers first, as they are shown.
 func (in *inputs) all() []feed {

@@ -126,19 +126,17 @@ func (s *Source) Run(ctx context.Context) error {
 	return nil
 }
 
-// Check is a sync signal of the source, in the terms of pkg/ready's Tier.Chan
-// and Tier.Syncer.
+// Check is a sync signal of the source, as pkg/ready's Tier.Syncer takes it.
 type Check struct {
 	Name   string
-	Listed <-chan struct{} // of an input
-	Syncer krt.Syncer      // of a derived collection or handler
+	Syncer krt.Syncer
 }
 
 // Inputs returns a check for each resource: it has been listed and delivered.
 func (s *Source) Inputs() []Check {
 	var checks []Check
 	for _, input := range s.inputs.all() {
-		checks = append(checks, Check{Name: input.name(), Listed: input.listed()})
+		checks = append(checks, Check{input.name(), input.listed()})
 	}
 	return checks
 }
@@ -148,9 +146,9 @@ func (s *Source) Inputs() []Check {
 // on all checks that are named after its resource.
 func (s *Source) Derived() []Check {
 	return []Check{
-		{Name: "accepted-gateways", Syncer: s.collections.gateways},
-		{Name: "compiled-routes", Syncer: s.collections.routes},
-		{Name: "builder", Syncer: syncers(s.handlers)},
+		{"accepted-gateways", s.collections.gateways},
+		{"compiled-routes", s.collections.routes},
+		{"builder", syncers(s.handlers)},
 	}
 }
 

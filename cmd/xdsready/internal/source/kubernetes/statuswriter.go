@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
-	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -27,9 +26,9 @@ const electionID = "xdsready-status"
 const writeRetry = time.Second
 
 // writeStatuses has the elected replica, which is a ready one, write statuses
-// until ctx ends: a start has better things to do. A lost
-// election, as in an outage of the API server, ends a manager for good, and with
-// it nothing but the writing: proxies are served on.
+// until ctx ends: a start has better things to do. A lost election, as in an
+// outage of the API server, ends a manager for good, and with it nothing but the
+// writing: proxies are served on.
 func (s *Source) writeStatuses(ctx context.Context) {
 	if s.options.Ready(ctx) != nil {
 		return
@@ -44,13 +43,12 @@ func (s *Source) writeStatuses(ctx context.Context) {
 
 // lead runs a manager of controller-runtime, which elects, until ctx ends or the
 // election is lost. Its client is ours: its own would start informers for all
-// that krt has listed already.
+// that krt has listed already, and its cache starts none unless asked.
 func (s *Source) lead(ctx context.Context) error {
 	m, err := manager.New(s.config, manager.Options{
 		Scheme:                        scheme,
 		MapperProvider:                func(*rest.Config, *http.Client) (meta.RESTMapper, error) { return mapper, nil },
 		NewClient:                     func(*rest.Config, client.Options) (client.Client, error) { return s.live, nil },
-		NewCache:                      ctrlcache.New, // starts no informer unless asked for one
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
 		LeaderElection:                s.options.ElectionNamespace != "",
 		LeaderElectionNamespace:       s.options.ElectionNamespace,
