@@ -114,6 +114,24 @@ kubernetes: go envoy ## Test --source kubernetes against a real kube-apiserver, 
 	cd test; \
 	KUBEBUILDER_ASSETS=$$binaries go test -count=1 $(RACE) -timeout 30m $(if $(RUN),-run '$(RUN)') ./kubernetes
 
+# How long events happen; SEED draws them and the configuration, 0: one by chance, which is printed.
+DURATION ?= 30m
+SEED ?= 0
+REPLICAS ?= 3
+ENVOYS ?= 10
+
+.PHONY: chaos
+chaos: go envoy ## Let all go wrong with three replicas under load, ours and two baselines (DURATION=30m SEED= REPLICAS=3 ENVOYS=10)
+	go build -o bin/xdsready ./cmd/xdsready
+	go build -o bin/chaos-baseline ./test/chaos/baseline
+	go build -o bin/chaos ./test/chaos
+	bin/chaos --duration $(DURATION) --seed $(or $(SEED),0) --replicas $(REPLICAS) --envoys $(ENVOYS) --envoy $(ENVOY)
+
+.PHONY: chaos-ci
+chaos-ci: ## Run make chaos for 3 minutes with the seed 1, then with one by chance
+	$(MAKE) chaos DURATION=3m SEED=1
+	$(MAKE) chaos DURATION=3m SEED=0
+
 # KUBECONFIG and IMAGE_LOAD name a cluster of your own, and a command that loads
 # an image of the local engine into it: docs/kubernetes-tests.md. Without them it
 # is our own, which stays up if it was up before. RUN=Gateway: only the tests that match.

@@ -19,16 +19,16 @@ import (
 const (
 	exitFault = 1 // the command ran and found a fault
 	exitUsage = 2 // a flag, a file or an address cannot be used
+	// What shells say of a process that a signal has ended.
+	exitInterrupted = 128 + int(syscall.SIGINT)
+	exitTerminated  = 128 + int(syscall.SIGTERM)
 )
 
 func main() { os.Exit(run()) }
 
 // run runs the command and returns its exit code.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := newRootCommand().ExecuteContext(ctx)
+	err := newRootCommand().ExecuteContext(untilSignal())
 	if err == nil {
 		return 0
 	}
@@ -39,6 +39,29 @@ func run() int {
 		return exit.code
 	}
 	return exitUsage // cobra's own errors are about flags and arguments
+}
+
+// errInterrupted is the cause of a context that SIGINT has ended.
+var errInterrupted = errors.New("SIGINT")
+
+// untilSignal returns a context that SIGINT or SIGTERM ends. A second one ends the
+// process at once.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // as long as the process
+		if <-signals == os.Interrupt {
+			cancel(errInterrupted)
+		} else {
+			cancel(nil)
+		}
+		if <-signals == os.Interrupt {
+			os.Exit(exitInterrupted)
+		}
+		os.Exit(exitTerminated)
+	}()
+	return ctx
 }
 
 func newRootCommand() *cobra.Command {
@@ -62,7 +85,7 @@ something that cannot be used (a flag, a file, an address).`,
 			return setFromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newServeCommand(), newValidateCommand(), newBootstrapCommand(), newStatusCommand())
+	root.AddCommand(newServeCommand(), newValidateCommand(), newBootstrapCommand(), newStatusCommand(), newDrainCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
 	})

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -38,12 +41,17 @@ func newServeCommand() *cobra.Command {
 		Long: `Run the control plane: read the source, keep /readyz red and Envoy out until every
 tier has reported, then serve.
 
-SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
---drain-delay, then ended; a second signal ends the process at once. Exit codes: 0 after a drain, 1 when serving failed,
-2 when a flag, a file or an address cannot be used.`,
+SIGTERM drains: /readyz is red at once while all is served for --drain-delay;
+then new streams are refused and the proxies leave over --drain-window, each when
+it is not in the middle of a change; then the process ends. "xdsready drain" does
+the same. A second SIGTERM, or SIGINT, ends it at once.
+
+Exit codes: 0 after a drain, 1 when serving failed, 2 when a flag, a file or an
+address cannot be used, 130 after SIGINT.`,
 		Example: serveExamples,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer exitOnInterrupt(cmd.Context())()
 			logger, err := newLogger(cmd.ErrOrStderr(), logFormat, o.Debug)
 			if err != nil {
 				return &exitError{exitUsage, err}
@@ -63,6 +71,8 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 	flags := cmd.Flags()
 	addSourceFlags(flags, &o)
 	addServingFlags(flags, &o)
+	addDrainFlags(flags, &o)
+	addPeerFlags(flags, &o)
 	addIdentityFlags(flags, &o)
 	addTestFlags(flags, &o)
 	flags.StringVar(&logFormat, "log-format", "text", "text or json")
@@ -73,6 +83,16 @@ SIGTERM and SIGINT drain: /readyz is red at once, streams are served for
 		must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 	}
 	return cmd
+}
+
+// exitOnInterrupt ends the process at once on SIGINT, which somebody at a terminal
+// sends: SIGTERM drains. It returns what ends that.
+func exitOnInterrupt(ctx context.Context) (end func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errInterrupted) {
+			os.Exit(exitInterrupted)
+		}
+	})
 }
 
 // addSourceFlags adds the flags of where the config comes from.
@@ -97,9 +117,29 @@ func addServingFlags(flags *pflag.FlagSet, o *controlplane.Options) {
 	flags.DurationVar(&o.GroupRetention, "group-retention", time.Hour, "how long a node group that disappears keeps its last snapshot")
 	flags.DurationVar(&o.RemovalDelay, "removal-delay", 15*time.Second, "how long a cluster stays that nothing routes to any more, for requests that a filter of Envoy holds; 0: the default")
 	flags.DurationVar(&o.ListenerDrain, "listener-drain", 10*time.Minute, "Envoy's --drain-time-s: how long a cluster stays that a changed or removed listener's old connections may use; 0: the default")
+	flags.IntVar(&o.MaxRemovals, "max-removals", 0, "how many percent of its clusters, listeners or endpoints a proxy may lose at once; the removal of more, and at least 3, waits for --hold-removals, in case an input vanished by mistake; 0: none waits")
+	flags.DurationVar(&o.HoldRemovals, "hold-removals", time.Minute, "how long such removals wait; 0: the default")
 	flags.DurationVar(&o.StartDeadline, "start-deadline", 5*time.Minute, "after how long a start that is not complete is reported; the gate stays shut; negative: never")
-	flags.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "how long streams are served after /readyz turned red")
+	flags.IntVar(&o.MaxInitialSyncs, "max-initial-syncs", 0, "how many proxies get their first config at a time, fewer while the machine is busy; 0: 64 for each CPU")
+	flags.DurationVar(&o.MaxConnectionAge, "max-connection-age", 30*time.Minute, "after how long, give or take a fifth, a proxy is moved, so that replicas started later get their share; 0: never")
 	flags.BoolVar(&o.Debug, "debug", false, "serve /debug/pprof/ on the HTTP address and log more")
+}
+
+// addDrainFlags adds the flags of how it ends.
+func addDrainFlags(flags *pflag.FlagSet, o *controlplane.Options) {
+	flags.DurationVar(&o.DrainDelay, "drain-delay", 5*time.Second, "how long all is served after /readyz turned red, until balancers send no proxy here")
+	flags.DurationVar(&o.DrainWindow, "drain-window", 10*time.Second, "over how long the proxies leave after that, one after the other")
+	flags.DurationVar(&o.TerminationGrace, "termination-grace", 0, "after how long the process is killed; a drain that may take longer is refused at the start; 0: not known")
+}
+
+// addPeerFlags adds the flags of how replicas look at each other.
+func addPeerFlags(flags *pflag.FlagSet, o *controlplane.Options) {
+	flags.StringSliceVar(&o.Peers, "peers", nil, "addresses of the xDS servers of all replicas, this one may be among them: HOST:PORT,… or dns:///NAME:PORT for each address of a headless Service; before opening, wait until as much is read as they had read, then compare config and connections")
+	flags.DurationVar(&o.PeersDeadline, "peers-deadline", 30*time.Second, "after how long the start goes on without the peers that give no answer or have read more")
+	flags.StringVar(&o.PeerSAN, "peer-san", "", "pattern that a URI or DNS SAN of the replicas' own certificate matches: with TLS, whom to take for a peer")
+	flags.StringVar(&o.PeerCA, "peer-ca", "", "CA file that the replicas' certificate is signed by (PEM), where there is no --tls-client-ca")
+	flags.StringVar(&o.PeerTokenFile, "peer-token-file", "", "with --token-audience: file with a token of this pod's ServiceAccount for that audience, by which it proves to its peers that it is one")
+	flags.BoolVar(&o.Balance, "balance", true, "with --peers: ask proxies to connect again, a few at a time, while this replica has more than 1.1 times its fair share of them")
 }
 
 // addIdentityFlags adds the flags of to whom it is served.

@@ -3,14 +3,18 @@ package xds_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -50,7 +54,16 @@ func (r *rig) deltaPipe(t *testing.T, typeURL string) *deltaPipe {
 
 func openPipe[Q, R proto.Message](t *testing.T, r *rig, typeURL string, delta bool) *pipe[Q, R] {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	return openPipeFrom[Q, R](t, r, fmt.Sprintf("pipe-%d", pipes.Add(1)), typeURL, delta)
+}
+
+// pipes are counted, so that each is a connection of its own.
+var pipes atomic.Int64
+
+// openPipeFrom opens a stream on the connection from an address.
+func openPipeFrom[Q, R proto.Message](t *testing.T, r *rig, address, typeURL string, delta bool) *pipe[Q, R] {
+	t.Helper()
+	ctx, cancel := context.WithCancel(peer.NewContext(t.Context(), &peer.Peer{Addr: &net.UnixAddr{Name: address}}))
 	p := &pipe[Q, R]{
 		ctx: ctx, ended: make(chan struct{}),
 		requests: make(chan proto.Message), responses: make(chan proto.Message),

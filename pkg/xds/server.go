@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -47,13 +46,30 @@ type Options struct {
 	// that was changed or removed: its --drain-time-s. Clusters that only such a
 	// listener could reach are kept that long. Zero means 10 min, as in Envoy.
 	ListenerDrain time.Duration
-	// MaxInitialSyncs is how many proxies that have no config get it at a time; more
-	// wait, first come first served, so that a fleet that comes at once delays
-	// neither probes nor itself. Zero means 64 for each CPU.
+	// MaxRemovals is how many percent of the resources of a type a proxy may lose
+	// at once. More, and at least 3, are kept from going for HoldRemovals, in which
+	// an input that vanished by mistake may come back. Zero: all go.
+	MaxRemovals int
+	// HoldRemovals is how long that is. Zero means 1 min.
+	HoldRemovals time.Duration
+	// MaxInitialSyncs is how many proxies get their first config on a stream at a
+	// time; fewer do while the machine is busy. More wait, so that a fleet that
+	// comes at once delays neither probes nor itself: who has nothing goes before
+	// who has an older config, each in order of arrival. Who has the current config
+	// waits for nobody. Zero means 64 for each CPU.
 	MaxInitialSyncs int
-	// Logger gets a warning for each resource that a proxy rejects, once, and for
-	// each switch that does not wait longer, and at debug level a line for each
-	// published snapshot. Nil means slog.Default().
+	// DrainDelay is how long streams are served and admitted after WithDrain's
+	// context has ended, until balancers send no proxy here. Zero: not at all.
+	DrainDelay time.Duration
+	// DrainWindow is over how long the proxies leave after that. Zero: all at once.
+	DrainWindow time.Duration
+	// MaxConnectionAge is after how long a proxy is moved, give or take a fifth, so
+	// that replicas that were started later get their share. Zero: never.
+	MaxConnectionAge time.Duration
+	// Logger gets a warning for each resource that a proxy rejects, once, for each
+	// switch that does not wait longer, and for each group that loses too much at
+	// once, and at debug level a line for each published snapshot. Nil means
+	// slog.Default().
 	Logger *slog.Logger
 }
 
@@ -72,6 +88,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ListenerDrain == 0 {
 		o.ListenerDrain = 10 * time.Minute
+	}
+	if o.HoldRemovals == 0 {
+		o.HoldRemovals = time.Minute
 	}
 	if o.MaxInitialSyncs == 0 {
 		o.MaxInitialSyncs = 64 * runtime.GOMAXPROCS(0)
@@ -94,8 +113,14 @@ func (o Options) validate() error {
 		return fmt.Errorf("ListenerDrain is %v: it must not be negative", o.ListenerDrain)
 	case o.MaxInitialSyncs < 0:
 		return fmt.Errorf("MaxInitialSyncs is %d: it must not be negative", o.MaxInitialSyncs)
+	case o.DrainDelay < 0:
+		return fmt.Errorf("DrainDelay is %v: it must not be negative", o.DrainDelay)
+	case o.DrainWindow < 0:
+		return fmt.Errorf("DrainWindow is %v: it must not be negative", o.DrainWindow)
+	case o.MaxConnectionAge < 0:
+		return fmt.Errorf("MaxConnectionAge is %v: it must not be negative", o.MaxConnectionAge)
 	}
-	return nil
+	return o.validateGuard()
 }
 
 // Server serves the snapshots of a store. Make one with New, register it on any
@@ -113,7 +138,8 @@ type Server struct {
 	groups  groups
 	streams streams
 	names   *nameTable
-	pace    pacer
+	pace    *pacer
+	told    told
 
 	newest atomic.Int64 // when the newest snapshot became an edition, in Unix milliseconds; 0: never
 }
@@ -137,7 +163,7 @@ func New(registry *ready.Registry, store *cache.Store, options Options) (*Server
 		stopped: stopped,
 		unknown: unknownGroups{store: store, max: options.MaxUnknown, timeout: options.UnknownTimeout, stopped: stopped},
 		names:   newNameTable(),
-		pace:    pacer{free: options.MaxInitialSyncs},
+		pace:    newPacer(options.MaxInitialSyncs),
 	}, nil
 }
 
@@ -152,6 +178,9 @@ func (s *Server) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	defer following.Wait()
 	following.Go(func() { s.health.follow(ctx, s.registry) })
+	if s.options.MaxConnectionAge > 0 {
+		following.Go(func() { s.retire(ctx) })
+	}
 	known := map[string]bool{}
 	for {
 		changed := s.store.Changed()
@@ -193,33 +222,6 @@ func (s *Server) refresh(name string) *group {
 	return group
 }
 
-// streams are the streams that are open.
-type streams struct {
-	mu   sync.Mutex // guards open
-	open map[*stream]struct{}
-}
-
-func (s *streams) add(one *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = map[*stream]struct{}{}
-	}
-	s.open[one] = struct{}{}
-}
-
-func (s *streams) remove(one *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, one)
-}
-
-func (s *streams) all() []*stream {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.open))
-}
-
 // Proxies returns the connected streams, sorted by node, address and transport.
 func (s *Server) Proxies() []Proxy {
 	now := time.Now()
@@ -239,6 +241,7 @@ func (s *stream) status(now time.Time) Proxy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.proxy
+	p.Leaving = string(s.leaving)
 	if s.machine == nil {
 		return p
 	}
@@ -270,7 +273,7 @@ func stateOf(t publish.TypeState) State {
 // report tells people of an event.
 func (s *Server) report(one *stream, e publish.Event) {
 	s.metrics.event(e)
-	logger := s.options.Logger.With("node", one.proxy.NodeID, "group", one.proxy.Group, "type", cache.Kind(e.TypeURL))
+	logger := s.logger(one, e)
 	switch e.Kind {
 	case publish.Rejected:
 		logger.Warn("proxy rejected", "names", e.Names, "error", e.Message)
@@ -278,9 +281,18 @@ func (s *Server) report(one *stream, e publish.Event) {
 		logger.Warn("switch does not wait longer", "names", e.Names, "cause", string(e.Cause), "for", e.Message)
 	case publish.UnknownVersion:
 		logger.Info("proxy came with an unknown version: it gets all of the type, in plain order", "version", e.Message)
+	case publish.UnknownOld:
+		logger.Debug("proxy came with an old cluster that is not known here: it goes with the next response", "version", e.Message)
 	case publish.Resumed:
 		logger.Debug("proxy resumed", "result", e.Result)
+	case publish.RemovalsHeld:
+		s.reportHeld(one, e)
 	}
+}
+
+// logger returns one for what an event says of a proxy.
+func (s *Server) logger(one *stream, e publish.Event) *slog.Logger {
+	return s.options.Logger.With("node", one.proxy.NodeID, "group", one.proxy.Group, "type", cache.Kind(e.TypeURL))
 }
 
 // refuse returns the status of a request that is refused, and counts it.

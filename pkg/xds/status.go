@@ -42,7 +42,10 @@ type Proxy struct {
 	// proxy has the newest.
 	Lag   time.Duration
 	Waits string // what the next step waits for, for people; empty: nothing
-	Types []TypeState
+	// Leaving is why the proxy was asked to leave this replica, which it does at
+	// its next quiet point: drain, age or balance. Empty: it was not.
+	Leaving string
+	Types   []TypeState
 }
 
 // TypeState is the state of one resource type on a stream.

@@ -46,14 +46,20 @@ type stream struct {
 	failed   chan error // why there are no more requests, which is how the stream's end is noticed
 	sent     chan error // how the send that is under way ended
 	sending  bool
-	turn     *turn            // for the first config; nil: none is needed now
+	synced   bool             // it has had its first config, so it waits for no turn
+	turn     *turn            // for that; nil: none is needed now
 	slow     <-chan time.Time // ends the turn; nil: it has not come
+
+	expires time.Time     // when it has reached its age
+	leave   chan struct{} // closed when it is asked to leave
+	asked   reason        // why; empty: it is not; guarded by streams.mu
 
 	mu      sync.Mutex // guards the following, which only serve changes: status looks at it
 	proxy   Proxy      // without what the machine knows
 	machine *publish.Proxy
 	edition *edition
 	behind  time.Time // since when the proxy has not had the newest config; zero: it has
+	leaving reason    // why it leaves at the next quiet point; empty: it stays
 }
 
 // ServeStream serves one stream of a service of package
@@ -65,9 +71,11 @@ func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) e
 	t := &stream{
 		server: s, grpc: ss, typeURL: typeURL, delta: delta,
 		requests: make(chan request), failed: make(chan error, 1), sent: make(chan error, 1),
+		leave: make(chan struct{}),
 	}
 	t.inPieces = ss.Context().Value(hasCodec{}) != nil
 	t.proxy = Proxy{Transport: SotW, Since: time.Now()}
+	t.expires = s.expiry(t.proxy.Since)
 	if delta {
 		t.proxy.Transport = Delta
 	}
@@ -117,7 +125,9 @@ func (s *stream) serve(ctx context.Context) error {
 		return err
 	}
 	defer s.endTurn()
-	var stuck <-chan time.Time // of the send under way
+	leave := s.leave
+	var stuck <-chan time.Time  // of the send under way
+	var lastly <-chan time.Time // when a stream that was asked to leave does in any case
 	for {
 		var come <-chan struct{}
 		var timer <-chan time.Time
@@ -127,6 +137,8 @@ func (s *stream) serve(ctx context.Context) error {
 			come = s.turn.come
 		case s.sendNext():
 			stuck = time.After(stuckAfter)
+		case s.rests() && s.leaving != "":
+			return s.left()
 		default:
 			timer = s.timer()
 		}
@@ -140,8 +152,13 @@ func (s *stream) serve(ctx context.Context) error {
 			s.sending, stuck = false, nil
 		case <-come:
 		case <-s.slow:
+			s.synced = true
 			s.endTurn()
 		case <-timer:
+		case <-leave:
+			leave, lastly = nil, s.prepare()
+		case <-lastly:
+			err = s.left()
 		case <-stuck:
 			err = s.server.refuse(refusedStuck, codes.Unavailable, "the proxy has not read a response within %v", stuckAfter)
 		case <-s.server.stopped:
@@ -163,6 +180,9 @@ func (s *stream) begin(ctx context.Context) (*group, error) {
 	case first = <-s.requests:
 	case err := <-s.failed:
 		return nil, err
+	case <-s.leave:
+		s.prepare()
+		return nil, s.left()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-s.server.stopped:
@@ -175,7 +195,7 @@ func (s *stream) begin(ctx context.Context) (*group, error) {
 	s.mu.Lock()
 	s.proxy.NodeID, s.proxy.Group = first.node.GetId(), name
 	s.mu.Unlock()
-	if err := s.server.unknown.await(ctx.Done(), name); err != nil {
+	if err := s.server.unknown.await(s, name); err != nil {
 		return nil, err
 	}
 	group := s.server.refresh(name)
@@ -191,6 +211,8 @@ func (s *stream) begin(ctx context.Context) (*group, error) {
 		Strict:        strings.HasPrefix(first.node.GetUserAgentName(), "gRPC"),
 		RemovalDelay:  s.server.options.RemovalDelay,
 		ListenerDrain: s.server.options.ListenerDrain,
+		MaxRemovals:   s.server.options.MaxRemovals,
+		HoldRemovals:  s.server.options.HoldRemovals,
 	})
 	s.mu.Unlock()
 	return group, s.request(first)
@@ -217,6 +239,7 @@ func (s *stream) request(r request) error {
 // follow goes over to the newest edition of the group.
 func (s *stream) follow(group *group) {
 	s.mu.Lock()
+	s.synced = s.synced || s.machine.Need() == publish.Nothing
 	s.edition = group.current.Load()
 	s.machine.SetTarget(s.edition.target)
 	s.mu.Unlock()
@@ -234,36 +257,69 @@ func (s *stream) after() {
 	case s.behind.IsZero():
 		s.behind = time.Now()
 	}
-	if s.turn != nil && s.machine.Quiet() {
-		s.endTurn()
-	}
 	s.mu.Unlock()
 	for _, e := range events {
 		s.server.report(s, e)
 	}
 }
 
-// mayGo reports whether the stream may send: a proxy that needs a first config
-// waits for its turn.
+// mayGo reports whether the stream may send: a proxy that needs something before
+// it has been in sync waits for its turn.
 func (s *stream) mayGo() bool {
 	if s.turn == nil {
-		s.mu.Lock()
-		needs := s.machine.Starting()
-		s.mu.Unlock()
-		if !needs {
+		need := s.need()
+		if need == publish.Nothing || need == publish.Older && s.synced {
 			return true
 		}
-		s.turn = s.server.pace.enter(s.proxy.Since)
+		s.turn = s.server.pace.enter(need, s.proxy.Since)
 	}
 	select {
 	case <-s.turn.come:
 		if s.slow == nil {
 			s.slow = time.After(initialSync)
+			now := time.Now()
+			s.server.pace.noticed(now.Sub(s.turn.let), now)
+			s.server.metrics.waited(s.turn)
 		}
 		return true
 	default:
 		return false
 	}
+}
+
+func (s *stream) need() publish.Need {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.machine.Need()
+}
+
+// rests reports whether the stream, which has nothing to send now, is not in the
+// middle of a step either. It has had its turn if that is so for a while.
+func (s *stream) rests() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.machine.Deadline()
+	goesOn := !next.IsZero() && time.Until(next) < initialSync && s.machine.Need() != publish.Nothing
+	if s.turn != nil && s.machine.Quiet() && !goesOn {
+		s.synced = true
+		s.endTurn()
+	}
+	return !s.machine.Switching()
+}
+
+// prepare notes that the stream was asked to leave, and returns what fires when
+// it does in any case.
+func (s *stream) prepare() (lastly <-chan time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = s.asked
+	return time.After(QuietWithin)
+}
+
+// left returns the status of a stream that leaves.
+func (s *stream) left() error {
+	s.server.metrics.moved.WithLabelValues(string(s.leaving)).Inc()
+	return texts[s.leaving]
 }
 
 func (s *stream) endTurn() {

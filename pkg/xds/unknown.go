@@ -21,9 +21,9 @@ type unknownGroups struct {
 }
 
 // await returns nil when the group has a snapshot, and UNAVAILABLE when there is
-// none in time or too many streams wait already. It returns early when ended is
-// closed.
-func (u *unknownGroups) await(ended <-chan struct{}, group string) error {
+// none in time or too many streams wait already. It returns early when the stream
+// ends or is asked to leave.
+func (u *unknownGroups) await(s *stream, group string) error {
 	changed := u.store.Changed()
 	if _, ok := u.store.Get(group); ok {
 		return nil
@@ -42,7 +42,10 @@ func (u *unknownGroups) await(ended <-chan struct{}, group string) error {
 			return status.Errorf(codes.Unavailable, "xdsready: node group %q is not known: no snapshot in %v", group, u.timeout)
 		case <-u.stopped:
 			return errStopped
-		case <-ended:
+		case <-s.leave:
+			s.prepare()
+			return s.left()
+		case <-s.grpc.Context().Done():
 			return status.Error(codes.Canceled, "the proxy has hung up")
 		}
 		changed = u.store.Changed()

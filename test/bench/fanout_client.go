@@ -12,7 +12,8 @@ import (
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/xdsready/xdsready/test/adswire"
 )
 
 // clientArgument starts this program as the process of all proxies. Behind it
@@ -49,7 +50,7 @@ type received struct {
 // fleet is all proxies.
 type fleet struct {
 	config      clientConfig
-	dialect     dialect
+	dialect     adswire.Dialect
 	proxies     []*proxy
 	inventories []*inventory
 	failed      chan error // why a proxy has failed, the first time
@@ -109,8 +110,8 @@ func (f *fleet) subscription(asked int, random *rand.Rand) map[string][]byte {
 		random.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	}
 	return map[string][]byte{
-		resourcev3.EndpointType: f.dialect.names(names[:asked]),
-		resourcev3.RouteType:    f.dialect.names([]string{tableName}),
+		resourcev3.EndpointType: f.dialect.Names(names[:asked]),
+		resourcev3.RouteType:    f.dialect.Names([]string{tableName}),
 	}
 }
 
@@ -222,12 +223,7 @@ func (f *fleet) connect(ctx context.Context) error {
 
 // connectSome connects proxies that share a connection.
 func (f *fleet) connectSome(ctx context.Context, proxies []*proxy, running *sync.WaitGroup) (*grpc.ClientConn, error) {
-	// Windows like those of Envoy 1.40; and like Envoy, take a response of any size.
-	const streamWindow, connectionWindow, message = 16 << 20, 24 << 20, 1 << 30
-	connection, err := grpc.NewClient("passthrough:///"+f.config.Address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connectionWindow),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(message)))
+	connection, err := adswire.NewClient(f.config.Address)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/xdsready/xdsready/test/adswire"
 )
 
 // newLimitFanout returns a server that only writes: for each type and node group
@@ -30,7 +32,7 @@ func newWriter(isDelta bool, receive func(grpc.ServerStream) (ask, error)) *fano
 	s := &plainServer{receive: receive}
 	p := newPacker(isDelta)
 	return &fanoutServer{
-		options:  []grpc.ServerOption{grpc.ForceServerCodecV2(rawCodec{})},
+		options:  []grpc.ServerOption{grpc.ForceServerCodecV2(adswire.Codec{})},
 		register: s.register,
 		prepare: func(_ context.Context, e edition) (func() error, error) {
 			a, err := newLimitAnswers(p, e)
@@ -72,14 +74,14 @@ type rawAsk struct {
 	delta bool
 }
 
-// scan implements scanner.
-func (r *rawAsk) scan(message []byte) error {
-	numbers := sotwRequest
+// Scan implements adswire.Scanner.
+func (r *rawAsk) Scan(message []byte) error {
+	numbers := adswire.SotWRequest
 	if r.delta {
-		numbers = deltaRequest
+		numbers = adswire.DeltaRequest
 	}
 	var node []byte
-	err := eachField(message, func(number protowire.Number, value []byte) {
+	err := adswire.EachField(message, func(number protowire.Number, value []byte) {
 		switch number {
 		case numbers["type_url"]:
 			r.typeURL = string(value)
@@ -92,8 +94,8 @@ func (r *rawAsk) scan(message []byte) error {
 	if err != nil {
 		return err
 	}
-	return eachField(node, func(number protowire.Number, value []byte) {
-		if number == nodeFields["cluster"] {
+	return adswire.EachField(node, func(number protowire.Number, value []byte) {
+		if number == adswire.Node["cluster"] {
 			r.group = string(value)
 		}
 	})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -11,6 +10,8 @@ import (
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/xdsready/xdsready/test/adswire"
 )
 
 // subscribedTypes is what a proxy subscribes to, in this order.
@@ -29,7 +30,7 @@ const (
 // proxy is one xDS client that subscribes to everything, ACKs everything and
 // keeps nothing but versions.
 type proxy struct {
-	dialect dialect
+	dialect adswire.Dialect
 	node    []byte            // encoded
 	names   map[string][]byte // by type URL: the encoded names that are asked for; shared
 	holds   *inventory        // of the node group
@@ -44,23 +45,23 @@ type proxy struct {
 // inventory is what each proxy of a node group holds when all have ACKed the
 // same. One of them writes it, before any of them reads it to reconnect.
 type inventory struct {
-	types   map[string]*holdings // by type URL
-	encoded map[string][]byte    // by type URL, for first requests
+	types   map[string]*adswire.Holdings // by type URL
+	encoded map[string][]byte            // by type URL, for first requests
 }
 
 func newInventory() *inventory {
-	held := &inventory{types: map[string]*holdings{}}
+	held := &inventory{types: map[string]*adswire.Holdings{}}
 	for _, typeURL := range subscribedTypes {
-		held.types[typeURL] = &holdings{resources: map[string]string{}}
+		held.types[typeURL] = adswire.NewHoldings()
 	}
 	return held
 }
 
 // encode makes what is held ready for first requests.
-func (i *inventory) encode(d dialect) {
+func (i *inventory) encode(d adswire.Dialect) {
 	i.encoded = map[string][]byte{}
 	for typeURL, held := range i.types {
-		i.encoded[typeURL] = d.held(*held)
+		i.encoded[typeURL] = d.Held(*held)
 	}
 }
 
@@ -73,13 +74,13 @@ func encodeNode(id int, group string) ([]byte, error) {
 func (p *proxy) subscribe(ctx context.Context, connection *grpc.ClientConn) (grpc.ClientStream, error) {
 	p.empty.Store(0)
 	stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true},
-		p.dialect.method(), grpc.ForceCodecV2(rawCodec{}))
+		p.dialect.Method())
 	if err != nil {
 		return nil, err
 	}
 	node := p.node
 	for _, typeURL := range subscribedTypes {
-		if err := stream.SendMsg(p.dialect.first(node, typeURL, p.holds.encoded[typeURL], p.names[typeURL])); err != nil {
+		if err := stream.SendMsg(p.dialect.First(node, typeURL, p.holds.encoded[typeURL], p.names[typeURL])); err != nil {
 			return nil, err
 		}
 		node = nil
@@ -90,36 +91,36 @@ func (p *proxy) subscribe(ctx context.Context, connection *grpc.ClientConn) (grp
 // follow ACKs what comes until the stream ends, and returns why it did: never nil.
 func (p *proxy) follow(stream grpc.ClientStream) error {
 	for {
-		r := response{dialect: p.dialect}
+		r := adswire.Response{Dialect: p.dialect}
 		if p.keeps {
-			r.scribe = map[string]string{}
+			r.Scribe = map[string]string{}
 		}
 		if err := stream.RecvMsg(&r); err != nil {
 			return err
 		}
 		p.count(r)
-		i := slices.Index(subscribedTypes, r.typeURL)
+		i := slices.Index(subscribedTypes, r.TypeURL)
 		if i < 0 {
 			continue // Envoy ignores what it has not subscribed to
 		}
 		if p.keeps {
-			p.holds.types[r.typeURL].take(r)
+			p.holds.types[r.TypeURL].Take(r)
 		}
-		if err := stream.SendMsg(p.dialect.ack(r, p.names[r.typeURL])); err != nil {
+		if err := stream.SendMsg(p.dialect.Ack(r, p.names[r.TypeURL])); err != nil {
 			return err
 		}
-		if r.resources > 0 {
+		if r.Resources > 0 {
 			p.settle(1 << i)
 		}
 	}
 }
 
 // count adds a response to what was received.
-func (p *proxy) count(r response) {
-	p.bytes.Add(int64(r.size))
-	p.resources.Add(int64(r.resources))
-	p.resourceBytes.Add(int64(r.resourceBytes))
-	if r.resources == 0 {
+func (p *proxy) count(r adswire.Response) {
+	p.bytes.Add(int64(r.Size))
+	p.resources.Add(int64(r.Resources))
+	p.resourceBytes.Add(int64(r.ResourceBytes))
+	if r.Resources == 0 {
 		p.empty.Add(1)
 	}
 	p.settle(anyResponse)
@@ -130,10 +131,4 @@ func (p *proxy) settle(bit uint32) {
 	if before := p.awaited.And(^bit); before == bit {
 		p.settled()
 	}
-}
-
-// take makes a response part of what is held.
-func (h *holdings) take(r response) {
-	h.version = r.version
-	maps.Copy(h.resources, r.scribe)
 }

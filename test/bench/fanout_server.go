@@ -10,6 +10,8 @@ import (
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
+
+	"github.com/xdsready/xdsready/test/adswire"
 )
 
 // fanoutArgument starts this program as an xDS server of one kind. Behind it
@@ -48,11 +50,11 @@ type load struct {
 	Sharing  int    `json:"sharing"`  // proxies on one connection
 }
 
-func (l load) dialect() dialect {
+func (l load) dialect() adswire.Dialect {
 	if l.Delta {
-		return delta{}
+		return adswire.Delta{}
 	}
-	return sotw{}
+	return adswire.SotW{}
 }
 
 // serverCommand is what a server shall do next.

@@ -10,14 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/testing/protocmp"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
 func TestAProxysConfigIsAsLargeAsPromised(t *testing.T) {
@@ -61,101 +55,6 @@ func TestAnEditionChangesOneLoadAssignmentOfEachGroupAndNoSize(t *testing.T) {
 	}
 	if before.changed != nil || after.changed == nil {
 		t.Errorf("changed is %v in the first edition and %v in the second", before.changed, after.changed)
-	}
-}
-
-// The requests are written byte by byte; this is what a server decodes.
-func TestRequestsDecodeAsXDS(t *testing.T) {
-	node, err := encodeNode(7, "blue")
-	if err != nil {
-		t.Fatal(err)
-	}
-	decodedNode := &corev3.Node{Id: "proxy-000007", Cluster: "blue"}
-	r := response{typeURL: resourcev3.EndpointType, version: "v2", nonce: "n"}
-	held := holdings{version: "v1", resources: map[string]string{"a": "1", "b": "2"}}
-	for _, test := range []struct {
-		name    string
-		dialect dialect
-		first   proto.Message
-		ack     proto.Message
-	}{
-		{
-			"sotw", sotw{},
-			&discoveryv3.DiscoveryRequest{
-				Node: decodedNode, TypeUrl: resourcev3.EndpointType, VersionInfo: "v1", ResourceNames: []string{"a", "b"},
-			},
-			&discoveryv3.DiscoveryRequest{
-				TypeUrl: resourcev3.EndpointType, VersionInfo: "v2", ResponseNonce: "n", ResourceNames: []string{"a", "b"},
-			},
-		},
-		{
-			"delta", delta{},
-			&discoveryv3.DeltaDiscoveryRequest{
-				Node: decodedNode, TypeUrl: resourcev3.EndpointType, ResourceNamesSubscribe: []string{"a", "b"},
-				InitialResourceVersions: map[string]string{"a": "1", "b": "2"},
-			},
-			&discoveryv3.DeltaDiscoveryRequest{TypeUrl: resourcev3.EndpointType, ResponseNonce: "n"},
-		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			d := test.dialect
-			names := d.names([]string{"a", "b"})
-			requireDecodes(t, test.first, d.first(node, resourcev3.EndpointType, d.held(held), names))
-			requireDecodes(t, test.ack, d.ack(r, names))
-		})
-	}
-}
-
-// requireDecodes fails the test unless the bytes decode as the message.
-func requireDecodes(t *testing.T, want proto.Message, encoded mem.BufferSlice) {
-	t.Helper()
-	got := want.ProtoReflect().New().Interface()
-	if err := proto.Unmarshal(encoded.Materialize(), got); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
-		t.Errorf("request (-want +got):\n%s", diff)
-	}
-}
-
-func TestResponsesAreScanned(t *testing.T) {
-	cluster, err := anypb.New(newCluster(1, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	inDelta := &discoveryv3.Resource{Name: "c", Version: "3", Resource: cluster}
-	for _, test := range []struct {
-		dialect dialect
-		message proto.Message
-		size    int // of the resource
-		version string
-		scribe  map[string]string
-	}{
-		{sotw{}, &discoveryv3.DiscoveryResponse{
-			TypeUrl: resourcev3.ClusterType, Nonce: "n", VersionInfo: "v", Resources: []*anypb.Any{cluster}, Canary: true,
-		}, proto.Size(cluster), "v", map[string]string{}},
-		{delta{}, &discoveryv3.DeltaDiscoveryResponse{
-			TypeUrl: resourcev3.ClusterType, Nonce: "n", SystemVersionInfo: "v", Resources: []*discoveryv3.Resource{inDelta},
-		}, proto.Size(inDelta), "", map[string]string{"c": "3"}},
-	} {
-		encoded, err := proto.Marshal(test.message)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := response{
-			dialect: test.dialect, scribe: test.scribe, typeURL: resourcev3.ClusterType, version: test.version, nonce: "n",
-			size: len(encoded), resources: 1, resourceBytes: test.size,
-		}
-		got := response{dialect: test.dialect, scribe: map[string]string{}}
-		if err := got.scan(encoded); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(response{})); diff != "" {
-			t.Errorf("%T: response (-want +got):\n%s", test.dialect, diff)
-		}
-		if err := got.scan(encoded[:len(encoded)-1]); err == nil {
-			t.Errorf("%T: a response cut short was taken", test.dialect)
-		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -17,7 +18,8 @@ import (
 // The releases that tests install, each with the label instance: RELEASE.
 const (
 	controlPlane = "xdsready"
-	proxies      = "edge" // also the name of their Gateway
+	deltaProxies = "edge" // also the name of the Gateway of both
+	sotwProxies  = "edge-sotw"
 	instance     = "app.kubernetes.io/instance"
 )
 
@@ -41,7 +43,7 @@ func (k *kube) installControlPlane(t *testing.T, o controlPlaneOptions) {
 	if o.replicas == 0 {
 		o.replicas = 2
 	}
-	k.install(t, controlPlane, "../../deploy/chart", map[string]any{
+	k.install(t, "../../deploy/chart", controlPlane, map[string]any{
 		"image":          map[string]any{"repository": o.image, "tag": imageTag},
 		"replicas":       o.replicas,
 		"controllerName": "e2e.xdsready.io/" + k.namespace,
@@ -50,29 +52,41 @@ func (k *kube) installControlPlane(t *testing.T, o controlPlaneOptions) {
 	})
 }
 
-// installProxies installs deploy/proxy-chart: two Envoys. It does not wait.
-func (k *kube) installProxies(t *testing.T) {
+// installProxies installs deploy/proxy-chart twice, with so many Envoys each: as it
+// is, which asks for delta xDS, and changed to state of the world. It does not wait.
+func (k *kube) installProxies(t *testing.T, each int) {
 	t.Helper()
-	k.install(t, proxies, "../../deploy/proxy-chart", map[string]any{
+	values := map[string]any{
 		"image":        map[string]any{"repository": envoyImage, "tag": imageTag},
-		"gateway":      map[string]any{"name": proxies},
+		"replicas":     each,
+		"gateway":      map[string]any{"name": deltaProxies},
 		"controlPlane": map[string]any{"address": controlPlane + "." + k.namespace + ".svc", "caConfigMap": controlPlane + "-ca"},
 		"service": map[string]any{
 			"type":  "ClusterIP",
 			"ports": []map[string]any{{"name": "http", "port": gatewayPort}},
 		},
 		"drain": map[string]any{"seconds": 0, "shell": false}, // no test looks at how Envoys go
-	})
+	}
+	const chart = "../../deploy/proxy-chart"
+	k.install(t, chart, deltaProxies, values)
+	values["serviceAccount"] = map[string]any{"create": false} // they share that of the Gateway
+	k.install(t, chart, sotwProxies, values, "--post-renderer", "sed", "--post-renderer-args", "s/DELTA_GRPC/GRPC/")
 }
 
-func (k *kube) install(t *testing.T, release, chart string, values map[string]any) {
+// envoys waits until both kinds of proxies have rolled out, and returns their pods.
+func (k *kube) envoys(t *testing.T) []corev1.Pod {
+	t.Helper()
+	return append(k.readyPods(t, deltaProxies), k.readyPods(t, sotwProxies)...)
+}
+
+func (k *kube) install(t *testing.T, chart, release string, values map[string]any, flags ...string) {
 	t.Helper()
 	file, err := json.Marshal(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	helm := exec.CommandContext(t.Context(), os.Getenv("HELM"), "upgrade", "--install", release, chart,
-		"--namespace", k.namespace, "--values", "-")
+	arguments := append([]string{"upgrade", "--install", release, chart, "--namespace", k.namespace, "--values", "-"}, flags...)
+	helm := exec.CommandContext(t.Context(), os.Getenv("HELM"), arguments...)
 	helm.Stdin = bytes.NewReader(file) // JSON is YAML
 	if out, err := helm.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", helm, err, out)

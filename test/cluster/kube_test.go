@@ -95,11 +95,19 @@ func (k *kube) removeNamespace(ctx context.Context, t *testing.T) {
 func (k *kube) apply(t *testing.T, manifest string, values map[string]any) {
 	t.Helper()
 	for _, object := range k.objects(t, manifest, values) {
-		configuration := client.ApplyConfigurationFromUnstructured(object)
-		if err := k.client.Apply(t.Context(), configuration, client.FieldOwner("e2e"), client.ForceOwnership); err != nil {
-			t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
+		if err := k.applyObject(t.Context(), object); err != nil {
+			t.Fatal(err)
 		}
 	}
+}
+
+func (k *kube) applyObject(ctx context.Context, object *unstructured.Unstructured) error {
+	configuration := client.ApplyConfigurationFromUnstructured(object.DeepCopy()) // it takes the answer
+	err := k.client.Apply(ctx, configuration, client.FieldOwner("e2e"), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
 }
 
 // remove removes the objects of a manifest.

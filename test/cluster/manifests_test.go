@@ -61,4 +61,49 @@ spec:
     - matches: [{path: {type: PathPrefix, value: /{{.Service}}}}]
       backendRefs: [{name: {{.Service}}, port: 80}]
 `
+
+	// movingManifest is a Service that leads to the same pods as echo.
+	movingManifest = `
+apiVersion: v1
+kind: Service
+metadata: {name: moving-{{.Step}}}
+spec:
+  clusterIP: None
+  selector: {app: echo}
+  ports: [{port: 80, targetPort: 8080}]
+`
+
+	// changingManifest is a route whose Service changes with each step, and a Service
+	// whose addresses do, to which nobody sends anything.
+	changingManifest = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: moving}
+spec:
+  parentRefs: [{name: edge}]
+  rules:
+    - matches: [{path: {type: PathPrefix, value: /moving}}]
+      backendRefs: [{name: moving-{{.Step}}, port: 80}]
+    - matches: [{path: {type: PathPrefix, value: /unused}}]
+      backendRefs: [{name: unused, port: 80}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: unused}
+spec:
+  clusterIP: None
+  ports: [{port: 80}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: unused
+  labels: {kubernetes.io/service-name: unused}
+addressType: IPv4
+ports: [{port: 80}]
+endpoints:
+{{- range .Addresses}}
+  - addresses: [{{.}}]
+{{- end}}
+`
 )

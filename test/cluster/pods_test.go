@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,21 +23,24 @@ import (
 func (k *kube) readyPods(t *testing.T, app string) []corev1.Pod {
 	t.Helper()
 	k.awaitRollout(t, app)
-	pods := new(corev1.PodList)
-	err := k.client.List(t.Context(), pods, client.InNamespace(k.namespace), client.MatchingLabels{instance: app})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ready []corev1.Pod
-	for _, pod := range pods.Items {
-		if pod.DeletionTimestamp == nil && isReady(&pod) {
-			ready = append(ready, pod)
-		}
-	}
-	return ready
+	return slices.DeleteFunc(k.podsOf(t, app), func(pod corev1.Pod) bool { return !isReady(&pod) })
 }
 
+// podsOf returns all pods of a release.
+func (k *kube) podsOf(t *testing.T, release string) []corev1.Pod {
+	t.Helper()
+	pods := new(corev1.PodList)
+	if err := k.client.List(t.Context(), pods, client.InNamespace(k.namespace), client.MatchingLabels{instance: release}); err != nil {
+		t.Fatal(err)
+	}
+	return pods.Items
+}
+
+// isReady tells whether a pod is in service, and stays there.
 func isReady(pod *corev1.Pod) bool {
+	if pod.DeletionTimestamp != nil {
+		return false
+	}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodReady {
 			return condition.Status == corev1.ConditionTrue

@@ -6,30 +6,33 @@ import (
 	"github.com/xdsready/xdsready/test/cluster/record"
 )
 
-// scene is a Gateway in service: requests go through two Envoys to a backend.
+// scene is a Gateway in service: requests go through Envoys of both kinds to a
+// backend.
 type scene struct {
 	*kube
 	traffic  witness[record.Traffic]
-	samplers []witness[record.Clusters] // one for each Envoy
+	samplers []witness[record.Envoy] // one for each Envoy
 }
 
-// startScene installs everything and returns when requests are answered and each
-// Envoy is sampled.
-func startScene(t *testing.T, o controlPlaneOptions) *scene {
+// startScene installs everything, with so many Envoys of each kind, and returns when
+// requests are answered and each Envoy is sampled.
+func startScene(t *testing.T, each int, o controlPlaneOptions) *scene {
 	t.Helper()
 	k := newKube(t)
 	k.installControlPlane(t, o)
 	k.apply(t, backendManifest, backend(2))
 	k.apply(t, gatewayManifest, nil)
 	k.apply(t, routeManifest, map[string]any{"Service": "echo"})
+	k.apply(t, movingManifest, changeTo(0))
+	k.apply(t, changingManifest, changeTo(0))
 	k.awaitRollout(t, controlPlane)
-	k.installProxies(t)
+	k.installProxies(t, each)
 	k.awaitRollout(t, "echo")
 
 	s := &scene{kube: k}
-	envoys := k.readyPods(t, proxies)
+	envoys := k.envoys(t)
 	s.samplers = k.sampleClusters(t, envoys)
-	s.traffic = k.startTraffic(t, envoys, "/echo")
+	s.traffic = k.startTraffic(t, envoys, "/echo", "/moving")
 	s.awaitUndisturbed(t)
 	return s
 }
@@ -45,7 +48,7 @@ func (s *scene) awaitUndisturbed(t *testing.T) {
 	t.Helper()
 	cluster := s.namespace + "/echo/80"
 	for _, sampler := range s.samplers {
-		sampler.cutWhen(t, "with two endpoints in "+cluster, func(seen record.Clusters) bool {
+		sampler.cutWhen(t, "with two endpoints in "+cluster, func(seen record.Envoy) bool {
 			return seen.Now[cluster] == 2
 		})
 	}

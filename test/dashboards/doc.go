@@ -1,5 +1,5 @@
 // Package dashboards runs every query of the Grafana dashboard and of the alert
-// rules in deploy/ against a real Prometheus, which scrapes real control planes
+// rules in deploy/, and of docs/upgrades.md, against a real Prometheus, which scrapes real control planes
 // through a slow start, a faulty change and a hand-over. A panel without data
 // fails.
 //

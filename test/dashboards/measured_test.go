@@ -32,6 +32,11 @@ func TestAgainstPrometheus(t *testing.T) {
 	for _, a := range loadAlerts(t) {
 		t.Run(a.Alert, func(t *testing.T) { wantData(t, seen, a.compared(), story) })
 	}
+	t.Run("upgrades", func(t *testing.T) {
+		for _, query := range upgradeQueries(t) {
+			wantData(t, seen, query, story)
+		}
+	})
 	t.Run("Prometheus evaluates the alerts", func(t *testing.T) { wantHealthyRules(t, seen) })
 
 	if *update {

@@ -23,7 +23,10 @@ func TestRefusals(t *testing.T) {
 		{"an argument that is no flag", "chart", "extraArgs={debug}", `at '/extraArgs/0': 'debug' does not match pattern`},
 		{"no identity", "chart", "identity.tokenAudience=", "identity: set tokenAudience or mtls.clientCASecret. Without one any pod could fetch the TLS keys of any Gateway."},
 		{"two identities", "chart", "identity.mtls.clientCASecret=ca", "identity: set either tokenAudience or mtls.clientCASecret."},
-		{"too little time to drain", "chart", "terminationGracePeriodSeconds=10", "terminationGracePeriodSeconds is 10: it must be above preStopSleepSeconds + drainDelaySeconds = 10"},
+		{"peers that do not know one another", "chart", "identity.tokenAudience=,identity.mtls.clientCASecret=ca", "peers: with mTLS replicas know one another by their own certificate, of the CA in identity.mtls.clientCASecret: give it as tls.secret, or set peers.enabled=false."},
+		{"too little time to drain", "chart", "terminationGracePeriodSeconds=19", "terminationGracePeriodSeconds is 19: it must be at least drainDelaySeconds + drainWindowSeconds + 5 (for the last stream to come to rest) = 20"},
+		{"a preStop sleep, which there is none of", "chart", "preStopSleepSeconds=5", `additional properties 'preStopSleepSeconds' not allowed`},
+		{"an age without a unit", "chart", "maxConnectionAge=30", `at '/maxConnectionAge': got number, want string`},
 		{"proxies that wait at one of two", "chart", "admission=hold,service.publishNotReadyAddresses=true", "Use admission=refuse, or replicas=1."},
 
 		{"a key that is misspelt", "proxy-chart", "replica=3", `additional properties 'replica' not allowed`},
@@ -45,6 +48,22 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("--set %s: %v\nwant: %s", test.set, err, test.want)
 			}
 		})
+	}
+}
+
+// A sidecar of Linkerd's must outlive the drain and end before it is killed.
+func TestSidecarOutlivesTheDrain(t *testing.T) {
+	const wait = `podAnnotations.config\.alpha\.linkerd\.io/proxy-wait-before-exit-seconds=`
+	for seconds, want := range map[string]string{
+		"20": "Linkerd's proxy waits 20 s before it exits: it must be more than the drain takes, 20 s, and less than terminationGracePeriodSeconds, 30.",
+		"21": "",
+		"29": "",
+		"30": "Linkerd's proxy waits 30 s before it exits",
+	} {
+		_, err := helm(t, "template", "chart", "--set-string", wait+seconds)
+		if refused := err != nil; refused != (want != "") || refused && !strings.Contains(err.Error(), want) {
+			t.Errorf("it waits %s s: %v\nwant: %q", seconds, err, want)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
@@ -19,6 +20,9 @@ contexts: [{name: a, context: {cluster: a}}]
 current-context: a
 `
 
+// token has the form of a ServiceAccount's, with the claim "sub".
+var token = "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub": "system:serviceaccount:xdsready-system:xdsready"}`)) + ".e30"
+
 // The command takes the arguments of the chart, with files where the pod has
 // them. Without an API server it starts, so that the startup probe does not kill
 // it, stays red, and ends when it is asked to.
@@ -34,6 +38,7 @@ func TestCommandTakesTheArguments(t *testing.T) {
 			for _, mount := range []string{"tls", "client-ca"} {
 				writePEM(t, made, filepath.Join(dir, mount))
 			}
+			write(t, filepath.Join(dir, "peer", "token"), token)
 			cluster := filepath.Join(dir, "kubeconfig")
 			if err := os.WriteFile(cluster, fmt.Appendf(nil, kubeconfig, process.FreeAddress(t)), 0o600); err != nil {
 				t.Fatal(err)

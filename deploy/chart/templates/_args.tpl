@@ -11,6 +11,9 @@
 - --hold-timeout={{ .Values.holdTimeout }}
 {{- end }}
 - --drain-delay={{ .Values.drainDelaySeconds }}s
+- --drain-window={{ .Values.drainWindowSeconds }}s
+- --termination-grace={{ .Values.terminationGracePeriodSeconds }}s
+- --max-connection-age={{ .Values.maxConnectionAge }}
 - --xds-address=:18000
 - --http-address=:8080
 - --tls-cert=/etc/xdsready/tls/tls.crt
@@ -21,6 +24,16 @@
 {{- else }}
 - --tls-client-ca=/etc/xdsready/client-ca/ca.crt
 - {{ printf "--group-san=*=%s" .mtls.san | quote }}
+{{- end }}
+{{- end }}
+{{- if .Values.peers.enabled }}
+- --peers=dns:///{{ include "xdsready.peers" . }}.{{ .Release.Namespace }}.svc:18000
+- --peers-deadline={{ .Values.peers.deadline }}
+- --balance={{ .Values.peers.balance }}
+- --peer-san={{ include "xdsready.host" . }}
+{{- if .Values.identity.tokenAudience }}
+- --peer-ca=/etc/xdsready/tls/ca.crt
+- --peer-token-file=/etc/xdsready/peer/token
 {{- end }}
 {{- end }}
 - --log-format={{ .Values.logFormat }}

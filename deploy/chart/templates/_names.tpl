@@ -30,6 +30,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- .Values.tls.secret | default (printf "%s-tls" (include "xdsready.name" .)) -}}
 {{- end -}}
 
+{{/* The headless Service by which replicas find one another. */}}
+{{- define "xdsready.peers" -}}
+{{ include "xdsready.name" . }}-peers
+{{- end -}}
+
 {{/* Where proxies find the xDS server. */}}
 {{- define "xdsready.host" -}}
 {{ include "xdsready.name" . }}.{{ .Release.Namespace }}.svc

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds/internal/moved"
 )
 
 // Admission stands between the gate of a registry and the xDS services of any
@@ -95,6 +97,9 @@ func (a *Admission) interceptStream(srv any, ss grpc.ServerStream, info *grpc.St
 	s := newStream(a, ss, info.FullMethod, began)
 	defer s.end()
 	err = handler(srv, s)
+	if errors.As(err, new(moved.Error)) {
+		c.move()
+	}
 	// A handler that learns of a denial through RecvMsg may end the stream in
 	// its own way (go-control-plane: with OK).
 	if denial := s.denied(); denial != nil {
@@ -118,7 +123,10 @@ func (a *Admission) enter(ctx context.Context, fullMethod string) (*conn, error)
 	if err := a.pass(ctx, c); err != nil {
 		return nil, err
 	}
-	c.enterAdmitted()
+	if !c.enterAdmitted() {
+		a.metrics.refuse(movedAway)
+		return nil, status.Error(codes.Unavailable, "xdsready: this connection is closed so that its proxy goes to another replica")
+	}
 	return c, nil
 }
 

@@ -36,6 +36,9 @@ const (
 // it end with it, because a proxy needs all of its streams in one place. If the
 // gate opens first, and a gated call passes on it, the connection stays.
 //
+// The connection of a proxy that package xds moves to another replica is closed in
+// the same way when its streams have ended.
+//
 // Pass the result to Serve itself. A listener around it must leave RemoteAddr
 // as it is, as TLS does: the address value is how a call finds its connection.
 // Refusals work without Listener, and under grpc's ServeHTTP, but close nothing.
@@ -119,6 +122,7 @@ type conn struct {
 	mu      sync.Mutex // guards the following; leaf lock
 	calls   int        // let through and not yet returned
 	refused bool       // to be closed when calls is 0
+	moved   bool       // so, and gated calls do not change it
 	closed  bool
 	closing *time.Timer // runs from then on, till closeAt; nil: does not run
 	closeAt time.Time
@@ -151,14 +155,28 @@ func (c *conn) Close() error {
 func (c *conn) enter() { c.update(func() { c.calls++ }) }
 
 // enterAdmitted is enter for a call that was let through the gate, after which
-// there is no reason to send the proxy elsewhere.
-func (c *conn) enterAdmitted() { c.update(func() { c.calls++; c.refused = false }) }
+// there is no reason to send the proxy elsewhere. It reports false, and does
+// nothing, if the proxy was sent elsewhere and comes back before the connection is
+// closed. (While another call keeps the connection open, there is no use in that.)
+func (c *conn) enterAdmitted() (ok bool) {
+	c.update(func() {
+		if ok = !c.moved || c.calls > 0; ok {
+			c.calls++
+			c.refused, c.moved = false, false
+		}
+	})
+	return ok || c == nil
+}
 
 // leave is called when a call that was let through returns.
 func (c *conn) leave() { c.update(func() { c.calls-- }) }
 
 // refuse is called when a call is refused, before its status is queued.
 func (c *conn) refuse() { c.update(func() { c.refused = true }) }
+
+// move is called when the last or any other call of a proxy that goes to another
+// replica returns, before its status is queued.
+func (c *conn) move() { c.update(func() { c.refused, c.moved = true, true }) }
 
 func (c *conn) update(change func()) {
 	if c == nil {

@@ -23,6 +23,7 @@ func TestImports(t *testing.T) {
 	want := []string{
 		"github.com/prometheus/client_golang/prometheus",
 		"github.com/xdsready/xdsready/pkg/ready",
+		"github.com/xdsready/xdsready/pkg/xds/internal/moved",
 		"github.com/xdsready/xdsready/pkg/xds/internal/redact",
 		"google.golang.org/genproto/googleapis/rpc/status",
 		"google.golang.org/grpc",

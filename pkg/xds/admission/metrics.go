@@ -56,7 +56,7 @@ func newMetrics() *metrics {
 			Buckets: convergenceBuckets,
 		}),
 	}
-	for _, reason := range []outcome{gateShut, heldTooLong, tooManyHeld, drainingNow, unauthorized} {
+	for _, reason := range []outcome{gateShut, heldTooLong, tooManyHeld, drainingNow, movedAway, unauthorized} {
 		m.refused.WithLabelValues(string(reason))
 	}
 	for _, t := range resourceTypes {

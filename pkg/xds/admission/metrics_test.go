@@ -100,7 +100,7 @@ func TestEachSeriesIsThereFromTheStart(t *testing.T) {
 	for _, state := range []string{"held", "syncing", "converged", "draining"} {
 		want[fmt.Sprintf("streams{%s}", state)] = 0
 	}
-	for _, reason := range []string{"gate_shut", "held_too_long", "too_many_held", "draining", "unauthorised"} {
+	for _, reason := range []string{"gate_shut", "held_too_long", "too_many_held", "draining", "moved", "unauthorised"} {
 		want[fmt.Sprintf("streams_refused_total{%s}", reason)] = 0
 	}
 	for _, resource := range []string{

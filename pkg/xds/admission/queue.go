@@ -19,6 +19,7 @@ const (
 	heldTooLong  outcome = "held_too_long"
 	tooManyHeld  outcome = "too_many_held"
 	drainingNow  outcome = "draining"
+	movedAway    outcome = "moved"
 	unauthorized outcome = "unauthorised"
 )
 

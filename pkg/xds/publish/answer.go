@@ -102,6 +102,7 @@ func (p *Proxy) accept(s *subscription, f flight, now time.Time) {
 // undo says that the proxy kept what it held before a response, under one of
 // the names that this carried.
 func (p *Proxy) undo(s *subscription, f flight, name string, before entry) {
+	s.release(name) // it may be what was refused, or not known any more
 	if s.typeURL == resourcev3.EndpointType {
 		p.starve(name, f.nonce)
 	}
@@ -114,6 +115,9 @@ func (p *Proxy) undo(s *subscription, f flight, name string, before entry) {
 	}
 	if s.asks(name) {
 		s.view.set(s.typeURL, name, before)
+	}
+	if _, differs := s.view.except[name]; !differs {
+		delete(s.holds, name) // it kept what the target has again
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	DeadlinePassed                  // a switch of Names did not wait longer; for what says Cause
 	Resumed                         // a stream of a proxy that held config got its first response
 	UnknownVersion                  // a proxy came with a version that is not known here
+	UnknownOld                      // with one that is, but for clusters that were to be removed
+	RemovalsHeld                    // a large loss is held back; Names are some of it
 )
 
 // Cause is what a switch waited for.
@@ -43,7 +45,7 @@ type Event struct {
 	Kind    EventKind
 	TypeURL string
 	Names   []string
-	Message string // the proxy's, for Rejected; the version; what is waited for
+	Message string // the proxy's, for Rejected; the version; what is waited for; how many are held, of how many
 	Cause   Cause
 	Result  string // of Resumed
 }
@@ -97,7 +99,7 @@ func (p *Proxy) Names(typeURL string) int {
 }
 
 // Current reports whether the proxy has acknowledged all that it is to have, of
-// all types that it asks for. That old clusters are still to be removed does not count.
+// all types that it asks for. That something is still to be removed does not count.
 func (p *Proxy) Current() bool {
 	for _, s := range p.subs {
 		if !p.current(s) {
@@ -112,15 +114,15 @@ func (p *Proxy) current(s *subscription) bool {
 		return false
 	}
 	for name := range s.view.except {
-		if _, ok := p.target.resource(s.typeURL, name); ok {
+		if _, ok := p.target.resource(s.typeURL, name); ok && !s.keeps(name) {
 			return false
 		}
 	}
 	return true
 }
 
-// Waits says in words what the next switch waits for; empty: no switch waits.
-func (p *Proxy) Waits() string {
+// switchWaits says in words what the next switch waits for; empty: no switch waits.
+func (p *Proxy) switchWaits() string {
 	for _, typeURL := range order {
 		s := p.subs[typeURL]
 		if s == nil || len(s.holds) == 0 {
@@ -135,15 +137,31 @@ func (p *Proxy) Waits() string {
 	return ""
 }
 
-// Starting reports whether a type that the proxy asks for, and holds nothing of,
-// is still to get its first response: all there is of it.
-func (p *Proxy) Starting() bool {
+// Need is how much a proxy lacks.
+type Need int
+
+// The needs, in the order in which proxies that come at the same time are let in.
+const (
+	Nothing Need = iota // it holds all that it asks for, in its newest version
+	Cold                // it asks for a type of which it holds nothing
+	Older               // it serves with something older
+)
+
+// String returns the need as a label value.
+func (n Need) String() string { return [...]string{"nothing", "cold", "older"}[n] }
+
+// Need returns what the proxy lacks of the types that it has asked for until now.
+func (p *Proxy) Need() Need {
+	need := Nothing
 	for _, s := range p.subs {
-		if s.fresh && !s.unknown {
-			return true
+		switch {
+		case s.fresh && !s.unknown:
+			return Cold
+		case s.fresh || !p.current(s):
+			need = Older
 		}
 	}
-	return false
+	return need
 }
 
 // Quiet reports whether every type has had its first response, and the proxy has
@@ -155,4 +173,15 @@ func (p *Proxy) Quiet() bool {
 		}
 	}
 	return true
+}
+
+// Switching reports whether the proxy is in the middle of a step: it has not
+// answered all responses, or a switch waits.
+func (p *Proxy) Switching() bool {
+	for _, s := range p.subs {
+		if len(s.flights) > 0 || len(s.holds) > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -77,7 +77,7 @@ func (s *simulation) checkDelivery(m message) {
 		}
 	}
 	for name := range clusters {
-		if s.client.clusters[name] == nil && !m.unknown && !dangles(m.target, name) {
+		if s.client.clusters[name] == nil && !m.unknown && !m.unknownOld && !dangles(m.target, name) {
 			s.checkRemoval(name)
 		}
 	}

@@ -230,7 +230,9 @@ func (p *Proxy) goesBefore(listeners *subscription, name string, table cache.Res
 func (s *subscription) unsettled() map[string]bool {
 	names := map[string]bool{}
 	for name := range s.view.except {
-		names[name] = true
+		if !s.keeps(name) {
+			names[name] = true
+		}
 	}
 	for i := range s.flights {
 		for name := range s.flights[i].before {

@@ -42,6 +42,11 @@ type Options struct {
 	// removed: the --drain-time-s of the proxies. The clusters that only such a
 	// listener named stay that long.
 	ListenerDrain time.Duration
+	// MaxRemovals is how many percent of the resources of a type a proxy may lose
+	// at once. The removal of more is held for HoldRemovals, as guard.go says.
+	// Zero: nothing is held.
+	MaxRemovals  int
+	HoldRemovals time.Duration
 }
 
 // order is the order in which types are looked at for something to send.
@@ -107,6 +112,7 @@ func (p *Proxy) rebase(s *subscription) {
 	if s.fresh {
 		return
 	}
+	s.judged, s.shrunk = false, s.shrunk || p.shrinks(s.typeURL, s.view.base)
 	s.view.rebase(s.typeURL, p.target.snapshot, s.asks)
 	maps.DeleteFunc(s.holds, func(name string, h *hold) bool {
 		_, differs := s.view.except[name]
@@ -120,6 +126,7 @@ func (p *Proxy) rebase(s *subscription) {
 // next event or [Proxy.Deadline]. It takes for granted that the response is sent.
 func (p *Proxy) Next(now time.Time) (Response, bool) {
 	p.wake = time.Time{}
+	p.guard(now)
 	p.feed(now)
 	for _, typeURL := range order {
 		s := p.subs[typeURL]

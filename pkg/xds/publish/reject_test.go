@@ -14,6 +14,27 @@ import (
 	"github.com/xdsready/xdsready/pkg/xds/publish"
 )
 
+// What the proxy refuses is followed by what it had: then nothing waits any more,
+// and what is to go can.
+func TestARefusedSwitchThatIsTakenBackWaitsForNothing(t *testing.T) {
+	config := func(revision int, to string, more ...proto.Message) []proto.Message {
+		return append(more, staticCluster("a", revision), staticCluster("b", 0), tcpListener(t, "l", to))
+	}
+	r := newRig(t, envoyOptions(true), config(0, "a", tcpListener(t, "other", "b"))...)
+	r.ask("CDS")
+	r.want("CDS 1: a b")
+	r.ack("CDS", "1")
+	r.ask("LDS")
+	r.want("LDS 2: l other")
+	r.ack("LDS", "2")
+	r.publish(config(0, "b", tcpListener(t, "other", "b"))...)
+	r.want("LDS 3: l")
+	r.publish(config(1, "a")...)
+	r.want("CDS 4: a") // the listener waits for it
+	r.nack("LDS", "3", "l: no")
+	r.want("LDS 5: -other")
+}
+
 func TestARejectedClusterIsOfferedAgainLaterAndLater(t *testing.T) {
 	both(t, func(t *testing.T, delta bool) {
 		t.Helper()

@@ -90,8 +90,10 @@ func (p *Proxy) routed(clusters *subscription, name string) bool {
 // absent from it, but for what Build names as dangling.)
 func (p *Proxy) needed(typeURL, name string) bool {
 	for _, s := range p.subs {
-		if s.anyHeld(func(e entry) bool { return e.resource.Refers(typeURL, name) }) {
-			return true
+		for other, e := range s.held() {
+			if e.resource.Refers(typeURL, name) || !e.known() && s.keeps(other) {
+				return true
+			}
 		}
 	}
 	return false

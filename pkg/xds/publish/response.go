@@ -179,7 +179,11 @@ func (p *Proxy) send(s *subscription, c change, now time.Time) (Response, bool) 
 		e := s.view.entry(s.typeURL, r.Name())
 		f.before[r.Name()], f.sent[r.Name()] = e, r
 		p.noteSent(s, r, f.nonce, now)
-		s.view.set(s.typeURL, r.Name(), entry{resource: r, made: !p.target.has(r)})
+		next := entry{resource: r, made: !p.target.has(r)}
+		if e.is(r, true) {
+			next.made = next.made && e.made // the guard repeats what is held
+		}
+		s.view.set(s.typeURL, r.Name(), next)
 	}
 	for _, name := range c.remove {
 		f.before[name] = s.view.entry(s.typeURL, name)

@@ -86,11 +86,16 @@ func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool
 	}
 	for _, v := range more {
 		r, ok := p.target.findVersion(s.typeURL, v)
-		if !ok {
-			return view{}, true
-		}
-		if s.asks(r.Name()) {
+		switch {
+		case ok && s.asks(r.Name()):
 			held.set(s.typeURL, r.Name(), entry{resource: r})
+		case ok:
+		case s.typeURL == resourcev3.ClusterType:
+			// It was to be removed before this replica read its first config. Nothing
+			// that is known here refers to it, and it goes with the next response.
+			p.note(Event{Kind: UnknownOld, TypeURL: s.typeURL, Message: v.String()})
+		default:
+			return view{}, true
 		}
 	}
 	return held, false

@@ -97,6 +97,25 @@ func TestAVersionOfPartsIsUnderstoodByAnotherReplica(t *testing.T) {
 	}
 }
 
+// A replica that was started after a cluster was replaced knows the set, but not the
+// old cluster that a proxy keeps for a while.
+func TestAnOldClusterThatIsNotKnownDoesNotMakeTheSetUnknown(t *testing.T) {
+	r := loaded(t, false)
+	r.publish(swapConfig(t, "new", "new")...)
+	response, _ := r.proxy.Next(r.now)
+	before := r.past[0]
+	other := resumeRig(t, envoyOptions(false), snapshot(t, swapConfig(t, "newest", "newest")...), before)
+	other.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: response.Version})
+	other.send(publish.Request{TypeURL: resourcev3.ListenerType, Version: before.Version(resourcev3.ListenerType).String()})
+	other.send(publish.Request{TypeURL: resourcev3.RouteType, Version: before.Version(resourcev3.RouteType).String(), Names: publish.NewNames([]string{"routes"})})
+	if events := other.events(publish.UnknownVersion); len(events) > 0 {
+		t.Errorf("unknown: %v", events)
+	}
+	other.wantAfter(100*time.Millisecond, "CDS 1: newest new") // and not the routes to the newest before
+	other.ack("CDS", "1")
+	other.want("RDS 2: routes")
+}
+
 func TestAnUnknownSotWVersionIsToldAndWaitsForTheOtherTypes(t *testing.T) {
 	before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
 	r := resumeRig(t, envoyOptions(false), after) // it has never seen before

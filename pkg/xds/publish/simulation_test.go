@@ -76,6 +76,7 @@ type simulation struct {
 	toServer []publish.Request
 	burst    int                // so many requests of a new stream come at once
 	sent     map[string]message // by nonce
+	losses   *losses            // nil: there is no guard
 
 	context
 	use        map[string]use       // by cluster
@@ -89,7 +90,10 @@ type context struct {
 	since   map[string]time.Time // cluster → since when each target of the stream has had it
 	forgets bool                 // the server does not know all snapshots that the proxy has had
 	unknown bool                 // the proxy came with a version that the server does not know
-	at      time.Time
+	// unknownOld: it has clusters that were to be removed and that the server does
+	// not know; they may go early.
+	unknownOld bool
+	at         time.Time
 }
 
 // use is when a request could choose a cluster last, and which.
@@ -112,14 +116,19 @@ func simulate(t *testing.T, library *library, seed uint64) {
 
 func simulateWith(t *testing.T, library *library, random *rand.Rand, title string) {
 	t.Helper()
-	s := &simulation{t: t, library: library, random: random, now: time.Unix(0, 0), use: map[string]use{}}
+	s := &simulation{t: t, library: library, random: random}
+	s.run(title)
+}
+
+// run is the whole story.
+func (s *simulation) run(title string) {
+	s.now, s.use = time.Unix(0, 0), map[string]use{}
 	s.tracef("%s", title)
-	s.options = publish.Options{
-		Delta: s.random.IntN(2) == 0, Aggregated: true, RemovalDelay: removalDelay, ListenerDrain: listenerDrain,
-	}
-	s.client = newEnvoy(library, s.options.Delta, listenerDrain)
+	s.options.Delta, s.options.Aggregated = s.random.IntN(2) == 0, true
+	s.options.RemovalDelay, s.options.ListenerDrain = removalDelay, listenerDrain
+	s.client = newEnvoy(s.library, s.options.Delta, listenerDrain)
 	s.world = newWorld(s.random)
-	s.past = []*cache.Snapshot{library.snapshot(s.world, nil)}
+	s.past = []*cache.Snapshot{s.library.snapshot(s.world, nil)}
 	s.connect(len(s.past))
 	for range 20 + s.random.IntN(60) {
 		s.step()
@@ -163,8 +172,9 @@ func (s *simulation) connect(generations int) {
 	s.proxy = publish.New(publish.NewTarget(s.target, past), s.options)
 	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
 	s.noteTarget()
+	s.losses.connect()
 	s.client.connect()
-	s.unknown = s.client.deceives()
+	s.unknown, s.unknownOld = s.client.deceives(), false
 	s.transmit()
 	s.burst = len(s.toServer)
 }
@@ -175,6 +185,8 @@ func (s *simulation) publish() {
 	for range 1 + s.random.IntN(3) {
 		s.tracef("edit: %s", s.world.edit(s.random))
 	}
+	s.losses.edit(s)
+	before := s.target
 	s.target = s.library.snapshot(s.world, s.target)
 	s.past = slices.Insert(s.past, 0, s.target)
 	s.known = append(s.known, s.target)
@@ -185,6 +197,7 @@ func (s *simulation) publish() {
 		}
 	}
 	s.noteTarget()
+	s.losses.note(s, before)
 	s.pump()
 }
 
@@ -239,6 +252,7 @@ func (s *simulation) readRequest() {
 	} else {
 		s.noteAcceptance(r)
 	}
+	s.losses.request(s, r)
 	if err := s.proxy.Request(r, s.now); err != nil {
 		s.fatalf("Request = %v", err)
 	}
@@ -289,6 +303,7 @@ func (s *simulation) pump() {
 		m.resources = append(m.resources, r.Resources...)
 		s.tracef("server sends %s", describe(m))
 		s.checkResponse(m)
+		s.losses.check(s, m)
 		s.sent[r.Nonce] = m
 		s.toClient = append(s.toClient, m)
 	}
@@ -298,7 +313,9 @@ func (s *simulation) pump() {
 func (s *simulation) noteEvents() {
 	for _, e := range s.proxy.Events() {
 		s.tracef("event %+v", e)
+		s.losses.event(e)
 		s.unknown = s.unknown || e.Kind == publish.UnknownVersion
+		s.unknownOld = s.unknownOld || e.Kind == publish.UnknownOld
 	}
 }
 

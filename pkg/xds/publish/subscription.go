@@ -32,6 +32,10 @@ type subscription struct {
 	rejected map[string]rejection // by name
 	suspects [][]string           // parts of a rejected response, sent one by one
 
+	judged bool                 // the guard has looked at what the proxy would lose
+	shrunk bool                 // the group has lost much since it did
+	kept   map[string]time.Time // what is lost and held → until when; zero: it has been
+
 	version string    // that the proxy acknowledged last
 	updated time.Time // when that was
 }
@@ -237,6 +241,7 @@ func (p *Proxy) ask(s *subscription, names []string) {
 			continue
 		}
 		s.view.set(s.typeURL, name, s.onItsWay(name))
+		delete(s.kept, name)
 		if _, ok := p.target.resource(s.typeURL, name); !ok {
 			s.missing = append(s.missing, name)
 		}
@@ -263,6 +268,7 @@ func (s *subscription) drop() {
 	for name := range s.view.except {
 		if !s.names.Has(name) {
 			delete(s.view.except, name)
+			delete(s.kept, name)
 		}
 	}
 	for name := range s.holds {

@@ -1,11 +1,10 @@
 // Command parts is what the tests run in pods, beside the programs under test: a
-// backend for requests, the sender of steady requests, and a sampler of Envoy's
-// clusters. They run in the cluster, so that nothing on the way to the test, such
+// backend for requests, the sender of steady requests, and a sampler of Envoys. They run in the cluster, so that nothing on the way to the test, such
 // as a forwarded port, counts as a failure of what is tested.
 //
 //	parts backend ADDRESS           answers each request with the name of its pod
-//	parts traffic ADDRESS URL...    sends requests to each URL until it is stopped
-//	parts sampler ADDRESS ADMIN     asks Envoy's admin server for its clusters every 100 ms
+//	parts traffic ADDRESS URL...    sends 400 requests per second, over all URLs, until it is stopped
+//	parts sampler ADDRESS ADMIN     asks Envoy's admin server every 100 ms for its clusters and its stream
 //
 // The last two answer GET /record on their address with the record so far, as JSON
 // (package record); POST /cut does the same and begins a new one.
@@ -42,9 +41,7 @@ func run(arguments []string) error {
 		return serve(ctx, address, http.HandlerFunc(answer))
 	case role == "traffic" && len(urls) > 0:
 		sent := new(traffic)
-		for _, url := range urls {
-			sent.start(ctx, url)
-		}
+		sent.start(ctx, urls)
 		return serve(ctx, address, records(sent.get))
 	case role == "sampler" && len(urls) == 1:
 		seen := &sampler{admin: urls[0]}

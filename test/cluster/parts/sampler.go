@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -14,12 +15,13 @@ import (
 // interval is the time between two samples.
 const interval = 100 * time.Millisecond
 
-// sampler asks an Envoy for its clusters and records when some are gone.
+// sampler asks an Envoy for its clusters, and whether it has a stream to its
+// control plane, and records when they are gone.
 type sampler struct {
 	admin string // the URL of Envoy's admin server
 
 	mu     sync.Mutex
-	record record.Clusters // guarded by mu
+	record record.Envoy // guarded by mu
 }
 
 func (s *sampler) run(ctx context.Context) {
@@ -31,23 +33,22 @@ func (s *sampler) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			endpoints, err := clusters(ctx, client, s.admin)
-			s.note(endpoints, err)
+			s.note(ask(ctx, client, s.admin))
 		}
 	}
 }
 
-func (s *sampler) note(endpoints map[string]int, err error) {
+func (s *sampler) note(seen sample, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.record.Unanswered++
 		return
 	}
-	s.record.Sample(time.Now(), endpoints)
+	s.record.Sample(time.Now(), seen.endpoints, seen.connected)
 }
 
-func (s *sampler) get(cut bool) record.Clusters {
+func (s *sampler) get(cut bool) record.Envoy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	soFar := s.record
@@ -57,36 +58,52 @@ func (s *sampler) get(cut bool) record.Clusters {
 	return soFar
 }
 
-// clusters returns the number of endpoints of each cluster that an Envoy got from
-// its control plane.
-func clusters(ctx context.Context, client *http.Client, admin string) (map[string]int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/clusters?format=json", nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the admin server of Envoy answers %s", response.Status)
-	}
-	var answer struct {
+// sample is what an Envoy has at a time.
+type sample struct {
+	endpoints map[string]int // of each cluster that it got from its control plane
+	connected bool
+}
+
+func ask(ctx context.Context, client *http.Client, admin string) (seen sample, err error) {
+	var clusters struct {
 		Statuses []struct {
 			Name    string            `json:"name"`
 			Added   bool              `json:"added_via_api"`
 			Members []json.RawMessage `json:"host_statuses"`
 		} `json:"cluster_statuses"`
 	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return nil, err
+	var gauges struct {
+		Stats []struct {
+			Value int `json:"value"`
+		} `json:"stats"`
 	}
-	endpoints := make(map[string]int)
-	for _, status := range answer.Statuses {
+	err = errors.Join(
+		askFor(ctx, client, admin+"/clusters?format=json", &clusters),
+		askFor(ctx, client, admin+"/stats?format=json&filter=^control_plane.connected_state$", &gauges),
+	)
+	seen.endpoints = make(map[string]int)
+	for _, status := range clusters.Statuses {
 		if status.Added {
-			endpoints[status.Name] = len(status.Members)
+			seen.endpoints[status.Name] = len(status.Members)
 		}
 	}
-	return endpoints, nil
+	seen.connected = len(gauges.Stats) == 1 && gauges.Stats[0].Value == 1
+	return seen, err
+}
+
+// askFor decodes what the admin server of an Envoy answers.
+func askFor(ctx context.Context, client *http.Client, url string, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(answer)
 }

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	senders = 4                     // for each URL; every other one opens a connection for each request
-	pace    = 20 * time.Millisecond // between two requests of a sender
-	limit   = 5 * time.Second       // for one answer
+	senders = 4               // for each URL; every other one opens a connection for each request
+	rate    = 400             // requests per second, of all senders
+	limit   = 5 * time.Second // for one answer
 )
 
 // traffic sends steady requests and records what becomes of them.
@@ -24,15 +24,19 @@ type traffic struct {
 	record record.Traffic // guarded by mu
 }
 
-// start sends requests to a URL until ctx ends.
-func (t *traffic) start(ctx context.Context, url string) {
-	for i := range senders {
-		client := &http.Client{Timeout: limit, Transport: &http.Transport{DisableKeepAlives: i%2 == 1}}
-		go t.send(ctx, client, url)
+// start sends requests to each URL until ctx ends.
+func (t *traffic) start(ctx context.Context, urls []string) {
+	pace := time.Duration(len(urls)*senders) * time.Second / rate
+	for _, url := range urls {
+		for i := range senders {
+			client := &http.Client{Timeout: limit, Transport: &http.Transport{DisableKeepAlives: i%2 == 1}}
+			go t.send(ctx, client, url, pace)
+		}
 	}
 }
 
-func (t *traffic) send(ctx context.Context, client *http.Client, url string) {
+// send sends a request each pace.
+func (t *traffic) send(ctx context.Context, client *http.Client, url string, pace time.Duration) {
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for {

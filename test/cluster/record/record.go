@@ -37,50 +37,69 @@ func (t *Traffic) Lost(failure Failure) {
 	}
 }
 
-// Clusters is what an Envoy said about its clusters, sampled at short intervals.
-type Clusters struct {
+// Envoy is what an Envoy said about itself, sampled at short intervals.
+type Envoy struct {
 	Samples    int
-	LongestGap time.Duration  // between two samples
-	Unanswered int            // how often Envoy's admin server did not answer
-	Lost       int            // in how many samples clusters were missing that the one before had
-	Losses     []Loss         // the first of them
-	Now        map[string]int // the clusters of the latest sample, with the number of their endpoints
+	LongestGap time.Duration // between two samples
+	Unanswered int           // how often Envoy's admin server did not answer
 
-	last time.Time
+	Lost   int            // in how many samples clusters were missing or empty that the one before had with endpoints
+	Losses []Loss         // the first of them
+	Now    map[string]int // the clusters of the latest sample, with the number of their endpoints
+
+	Alone time.Duration // the longest time without a stream to the control plane
+
+	last  time.Time // of the latest sample
+	since time.Time // when the stream ended; zero while there is one
 }
 
-// Loss is a sample in which clusters were missing that the one before had.
+// Loss is a sample in which clusters were missing or empty that the one before had
+// with endpoints.
 type Loss struct {
 	At    time.Time
 	Names []string
 }
 
-// Sample adds what Envoy had at a time: the endpoints of each cluster.
-func (c *Clusters) Sample(at time.Time, endpoints map[string]int) {
-	if c.Samples > 0 {
-		c.LongestGap = max(c.LongestGap, at.Sub(c.last))
+// Sample adds what Envoy had at a time: the endpoints of each cluster, and whether
+// it had a stream to the control plane.
+func (e *Envoy) Sample(at time.Time, endpoints map[string]int, connected bool) {
+	if e.Samples > 0 {
+		e.LongestGap = max(e.LongestGap, at.Sub(e.last))
 	}
-	c.Samples++
-	c.last = at
+	e.Samples++
+	e.last = at
+	e.sampleStream(at, connected)
 
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(c.Now)) {
-		if _, has := endpoints[name]; !has {
+	for _, name := range slices.Sorted(maps.Keys(e.Now)) {
+		has, there := endpoints[name]
+		if !there || has == 0 && e.Now[name] > 0 {
 			names = append(names, name)
 		}
 	}
-	c.Now = endpoints
+	e.Now = endpoints
 	if len(names) == 0 {
 		return
 	}
-	c.Lost++
-	if len(c.Losses) < most {
-		c.Losses = append(c.Losses, Loss{At: at, Names: names})
+	e.Lost++
+	if len(e.Losses) < most {
+		e.Losses = append(e.Losses, Loss{At: at, Names: names})
 	}
 }
 
-// Next is the empty record that follows c: what comes after is compared with the
-// latest sample of c.
-func (c *Clusters) Next() Clusters {
-	return Clusters{Now: c.Now}
+func (e *Envoy) sampleStream(at time.Time, connected bool) {
+	switch {
+	case connected:
+		e.since = time.Time{}
+	case e.since.IsZero():
+		e.since = at
+	default:
+		e.Alone = max(e.Alone, at.Sub(e.since))
+	}
+}
+
+// Next is the empty record that follows e: what comes after is compared with the
+// latest sample of e.
+func (e *Envoy) Next() Envoy {
+	return Envoy{Now: e.Now, since: e.since}
 }

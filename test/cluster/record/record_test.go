@@ -13,38 +13,55 @@ import (
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestClustersThatGoAreLost(t *testing.T) {
-	var c record.Clusters
+	var e record.Envoy
 	for i, endpoints := range []map[string]int{
-		{"a": 1, "b": 1},
-		{"a": 0, "b": 1},         // an endpoint less is no cluster less
-		{"c": 1},                 // a and b are lost
-		{"a": 1, "b": 1, "c": 1}, // and come back
-		{"a": 1, "c": 1},         // b is lost again
+		{"a": 2, "b": 1, "new": 0},
+		{"a": 1, "b": 1, "new": 0}, // an endpoint less is no cluster less
+		{"c": 1, "new": 1},         // a and b are lost
+		{"a": 1, "b": 1, "c": 1, "new": 1},
+		{"a": 1, "c": 1, "new": 1},         // b is lost again
+		{"a": 0, "b": 1, "c": 1, "new": 1}, // a is as good as lost
 	} {
-		c.Sample(start.Add(time.Duration(i)*time.Second), endpoints)
+		e.Sample(start.Add(time.Duration(i)*time.Second), endpoints, true)
 	}
-	want := record.Clusters{
-		Samples:    5,
+	want := record.Envoy{
+		Samples:    6,
 		LongestGap: time.Second,
-		Lost:       2,
+		Lost:       3,
 		Losses: []record.Loss{
 			{At: start.Add(2 * time.Second), Names: []string{"a", "b"}},
 			{At: start.Add(4 * time.Second), Names: []string{"b"}},
+			{At: start.Add(5 * time.Second), Names: []string{"a"}},
 		},
-		Now: map[string]int{"a": 1, "c": 1},
+		Now: map[string]int{"a": 0, "b": 1, "c": 1, "new": 1},
 	}
-	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(record.Clusters{})); diff != "" {
+	if diff := cmp.Diff(want, e, cmpopts.IgnoreUnexported(record.Envoy{})); diff != "" {
 		t.Error(diff)
 	}
 }
 
+func TestLongestTimeAlone(t *testing.T) {
+	var e record.Envoy
+	for i, stream := range "1001000100" {
+		e.Sample(start.Add(time.Duration(i)*time.Second), nil, stream == '1')
+	}
+	if e.Alone != 2*time.Second {
+		t.Errorf("alone for %v, want from second 4 to 6", e.Alone)
+	}
+	e = e.Next()
+	e.Sample(start.Add(time.Minute), nil, false)
+	if e.Alone != 52*time.Second {
+		t.Errorf("alone for %v, want from second 8, in the record before, to 60", e.Alone)
+	}
+}
+
 func TestNextRecordSeesALossBetweenTheTwo(t *testing.T) {
-	var c record.Clusters
-	c.Sample(start, map[string]int{"a": 1})
-	c = c.Next()
-	c.Sample(start.Add(time.Hour), map[string]int{})
-	if c.Lost != 1 || c.Samples != 1 || c.LongestGap != 0 {
-		t.Errorf("a cluster that went between two records: %+v, want 1 loss in 1 sample, and no gap", c)
+	var e record.Envoy
+	e.Sample(start, map[string]int{"a": 1}, true)
+	e = e.Next()
+	e.Sample(start.Add(time.Hour), map[string]int{}, true)
+	if e.Lost != 1 || e.Samples != 1 || e.LongestGap != 0 {
+		t.Errorf("a cluster that went between two records: %+v, want 1 loss in 1 sample, and no gap", e)
 	}
 }
 

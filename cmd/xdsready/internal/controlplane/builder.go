@@ -88,6 +88,7 @@ func (b *builder) take(ctx context.Context, snapshot *ready.Snapshot) {
 	}
 	for _, group := range update.Removed {
 		b.store.Remove(group, began)
+		b.contents.removed(group)
 		b.faults.set("group "+group, nil)
 	}
 	b.faults.set(sourceDirectory, nil)

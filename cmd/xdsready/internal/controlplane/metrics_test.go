@@ -15,7 +15,7 @@ const metricsPage = "../../../../docs/metrics.md"
 
 // docs/metrics.md lists exactly the metrics that a running plane has.
 func TestMetricsPage(t *testing.T) {
-	p, _ := newPlane(t, map[string]string{"a.yaml": cluster}, func(*Options) {})
+	p, _ := newPlane(t, map[string]string{"a.yaml": cluster}, func(o *Options) { o.Peers = []string{"127.0.0.1:1"} })
 	start(t, p)
 	await(t, p, "the gate's opening", p.registry.Ready)
 	families, err := p.metrics.Gather()

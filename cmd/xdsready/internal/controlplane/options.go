@@ -12,6 +12,7 @@ import (
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/identity"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/source/dir"
+	"github.com/xdsready/xdsready/pkg/xds"
 	"github.com/xdsready/xdsready/pkg/xds/admission"
 )
 
@@ -37,8 +38,22 @@ type Options struct {
 	GroupRetention time.Duration // 0: a group is dropped as soon as it disappears
 	RemovalDelay   time.Duration // 0: 15 s
 	ListenerDrain  time.Duration // 0: 10 min
+	MaxRemovals    int           // percent; 0: as many as there are
+	HoldRemovals   time.Duration // 0: 1 min
 	StartDeadline  time.Duration // 0: 5 min
-	DrainDelay     time.Duration // 0: none
+
+	DrainDelay       time.Duration // 0: none
+	DrainWindow      time.Duration // 0: all proxies leave at once
+	TerminationGrace time.Duration // 0: not known
+	MaxInitialSyncs  int           // 0: 64 for each CPU
+	MaxConnectionAge time.Duration // 0: never
+
+	Peers         []string      // empty: other replicas are not asked
+	PeersDeadline time.Duration // 0: nothing is waited for
+	PeerSAN       string        // required with Peers and any of TLSClientCA, TokenAudience
+	PeerCA        string        // empty: TLSClientCA
+	PeerTokenFile string        // required with Peers and TokenAudience, without TLSClientCA
+	Balance       bool          // only with Peers
 
 	TLSCert, TLSKey, TLSClientCA string   // empty: no TLS, no mTLS
 	GroupSANs                    []string // GROUP=PATTERN
@@ -81,7 +96,7 @@ func (o *Options) parse() (parsed, error) {
 	if p.patterns, err = parseSANs(o.GroupSANs); err != nil {
 		return p, err
 	}
-	return p, errors.Join(o.checkNumbers(), o.checkKubernetes(), o.checkTLS(), o.checkAddresses())
+	return p, errors.Join(o.checkNumbers(), o.checkKubernetes(), o.checkTLS(), o.checkAddresses(), o.checkPeerFlags())
 }
 
 // sourceKubernetes is the --source that is a Kubernetes cluster.
@@ -129,11 +144,29 @@ func (o *Options) checkNumbers() error {
 		"--hold-timeout": int64(o.HoldTimeout), "--max-held": int64(o.MaxHeld),
 		"--group-retention": int64(o.GroupRetention), "--drain-delay": int64(o.DrainDelay),
 		"--removal-delay": int64(o.RemovalDelay), "--listener-drain": int64(o.ListenerDrain),
+		"--hold-removals":      int64(o.HoldRemovals),
 		"--unready-when-stale": int64(o.UnreadyWhenStale),
+		"--drain-window":       int64(o.DrainWindow), "--termination-grace": int64(o.TerminationGrace),
+		"--peers-deadline":    int64(o.PeersDeadline),
+		"--max-initial-syncs": int64(o.MaxInitialSyncs), "--max-connection-age": int64(o.MaxConnectionAge),
 	} {
 		if value < 0 {
 			return fmt.Errorf("%s must not be negative", flag)
 		}
+	}
+	if o.MaxRemovals < 0 || o.MaxRemovals > 100 {
+		return fmt.Errorf("--max-removals: %d is not a percentage: use 1 to 100, or 0 for no limit", o.MaxRemovals)
+	}
+	return o.checkDrain()
+}
+
+// checkDrain keeps a process from being killed in the middle of its drain.
+func (o *Options) checkDrain() error {
+	longest := o.DrainDelay + o.DrainWindow + xds.QuietWithin
+	if o.TerminationGrace > 0 && longest > o.TerminationGrace {
+		return fmt.Errorf("--termination-grace: a drain takes up to %v (--drain-delay %v, --drain-window %v, and %v for proxies in the middle of a change), "+
+			"and the process is killed after %v: allow more time (in Kubernetes terminationGracePeriodSeconds) or shorten one of them",
+			longest, o.DrainDelay, o.DrainWindow, xds.QuietWithin, o.TerminationGrace)
 	}
 	return nil
 }

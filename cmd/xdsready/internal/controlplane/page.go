@@ -26,6 +26,7 @@ func (p *Plane) page() statuspage.Page {
 	for _, proxy := range p.server.Proxies() {
 		page.Proxies = append(page.Proxies, statuspage.ProxyOf(proxy))
 	}
+	page.Peers = p.peerViews()
 	return page
 }
 
@@ -51,7 +52,8 @@ func texts[T fmt.Stringer](list []T) []string {
 	return all
 }
 
-// contents knows since when each node group has had its content.
+// contents knows since when each node group has had its content, and which groups
+// there are in the configuration.
 type contents struct {
 	mu     sync.Mutex // guards groups
 	groups map[string]content
@@ -60,6 +62,7 @@ type contents struct {
 type content struct {
 	version cache.Version
 	since   time.Time
+	removed bool // from the configuration: the group keeps its last content for a while
 }
 
 // stored notes the content of a group's snapshot that was stored at now.
@@ -69,9 +72,43 @@ func (c *contents) stored(group string, version cache.Version, now time.Time) {
 	if c.groups == nil {
 		c.groups = map[string]content{}
 	}
-	if last, ok := c.groups[group]; !ok || last.version != version {
-		c.groups[group] = content{version, now}
+	last, ok := c.groups[group]
+	if !ok || last.version != version {
+		last = content{version: version, since: now}
 	}
+	last.removed = false
+	c.groups[group] = last
+}
+
+// removed notes that a group has disappeared from the configuration.
+func (c *contents) removed(group string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if last, ok := c.groups[group]; ok {
+		last.removed = true
+		c.groups[group] = last
+	}
+}
+
+// present returns the groups that are in the configuration.
+func (c *contents) present() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var names []string
+	for name, content := range c.groups {
+		if !content.removed {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// has reports whether a group is in the configuration.
+func (c *contents) has(group string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	content, ok := c.groups[group]
+	return ok && !content.removed
 }
 
 // dropped forgets a group.

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/certificates"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/identity"
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/peers"
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
 	"github.com/xdsready/xdsready/pkg/xds"
@@ -45,12 +47,16 @@ type Plane struct {
 	faults       *faults
 	admission    *admission.Admission
 	server       *xds.Server
+	peers        *peers.Peers          // nil without --peers
 	certificates *certificates.Watcher // nil without TLS
 	metrics      *prometheus.Registry
 
 	xdsListener, httpListener, adminListener net.Listener // adminListener may be nil
 	xdsServer, adminServer                   *grpc.Server // adminServer may be nil
 	httpServer                               *http.Server
+
+	drain   func()          // begins the drain; both are set by Run
+	drained <-chan struct{} // closed when it is done
 }
 
 // New makes a control plane: it checks the options, reads the certificates and
@@ -98,6 +104,9 @@ func (p *Plane) addSource(parsed parsed) error {
 // the first tier, and builds from whatever is there.
 func (p *Plane) addRegistry() {
 	tiers := []string{"process", "informers", "krt", "snapshot"}
+	if len(p.options.Peers) > 0 {
+		tiers = slices.Insert(tiers, 3, tierPeers)
+	}
 	if p.options.Ungated {
 		tiers = tiers[:1]
 	}
@@ -164,6 +173,9 @@ func (p *Plane) addServers(parsed parsed) error {
 		Group:          p.source.groupOf,
 		UnknownTimeout: p.options.HoldTimeout, MaxUnknown: p.options.MaxHeld,
 		RemovalDelay: p.options.RemovalDelay, ListenerDrain: p.options.ListenerDrain, Logger: p.options.Logger,
+		MaxRemovals: p.options.MaxRemovals, HoldRemovals: p.options.HoldRemovals,
+		DrainDelay: p.options.DrainDelay, DrainWindow: p.options.DrainWindow,
+		MaxInitialSyncs: p.options.MaxInitialSyncs, MaxConnectionAge: p.options.MaxConnectionAge,
 	})
 	if err != nil {
 		return err
@@ -180,9 +192,12 @@ func (p *Plane) addServers(parsed parsed) error {
 	p.metrics.MustRegister(p.admission, p.server, p.faults, p.builder.seconds,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.xdsServer = newXDSServer(p.server, p.admission, tlsConfig)
+	if err := p.addPeers(); err != nil {
+		return err
+	}
 	p.httpServer = p.newHTTPServer()
 	if p.options.AdminAddress != "" {
-		p.adminServer = newAdminServer(p.xdsServer, p.server)
+		p.adminServer = p.newAdminServer()
 	}
 	return nil
 }
@@ -248,9 +263,10 @@ func (p *Plane) Addresses() (xdsAddress, httpAddress, adminAddress string) {
 // errStopped is why the plane's parts end when one of them has failed.
 var errStopped = errors.New("another part of the control plane has failed")
 
-// Run serves until ctx ends, then drains: /readyz is red at once, streams are
-// served for DrainDelay, and then everything ends. It returns nil after a
-// drain, and the error of the part that failed otherwise.
+// Run serves until ctx ends or the admin server is asked to drain, then drains:
+// /readyz is red at once, all is served for DrainDelay, the proxies leave over
+// DrainWindow, and then everything ends. It returns nil after a drain, and the
+// error of the part that failed otherwise.
 func (p *Plane) Run(ctx context.Context) error {
 	logger := p.options.Logger
 	xdsAddress, httpAddress, adminAddress := p.Addresses()
@@ -259,7 +275,11 @@ func (p *Plane) Run(ctx context.Context) error {
 	if p.options.InsecureAnyNode {
 		logger.Warn("--insecure-any-node: whoever reaches the xDS address can read the config of every node group, its secrets included")
 	}
-	err := run(p.registry.WithDrain(ctx, p.options.DrainDelay), p.parts())
+	ctx, p.drain = context.WithCancel(ctx)
+	defer p.drain()
+	drained := p.server.WithDrain(ctx)
+	p.drained = drained.Done()
+	err := run(drained, p.parts())
 	logger.Info("xdsready has ended")
 	return err
 }

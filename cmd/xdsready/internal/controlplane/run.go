@@ -13,7 +13,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// shutdownTimeout bounds how long the HTTP server waits for answers under way.
+// shutdownTimeout bounds how long the HTTP and admin servers wait for answers under
+// way.
 const shutdownTimeout = 2 * time.Second
 
 // part is one goroutine of the control plane: it runs until ctx ends.
@@ -38,8 +39,11 @@ func (p *Plane) parts() []part {
 	parts = append(parts, part{"cleaning up after the start", p.cleanUp})
 	if p.adminServer != nil {
 		parts = append(parts, part{"admin server", func(ctx context.Context) error {
-			return serveGRPC(ctx, p.adminServer, p.adminListener)
+			return serveAdmin(ctx, p.adminServer, p.adminListener)
 		}})
+	}
+	if p.peers != nil {
+		parts = append(parts, part{"peers", p.peers.Run})
 	}
 	if p.certificates != nil {
 		parts = append(parts, part{"certificate watcher", p.certificates.Run})
@@ -80,6 +84,25 @@ func serveGRPC(ctx context.Context, server *grpc.Server, listener net.Listener) 
 	stopped := context.AfterFunc(ctx, server.Stop)
 	defer stopped()
 	return server.Serve(listener)
+}
+
+// serveAdmin serves until ctx ends. It lets answers under way reach their reader:
+// that of `xdsready drain` is that the drain is done.
+func serveAdmin(ctx context.Context, server *grpc.Server, listener net.Listener) error {
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
+	stopping.Add(1)
+	stopped := context.AfterFunc(ctx, func() {
+		defer stopping.Done()
+		late := time.AfterFunc(shutdownTimeout, server.Stop)
+		defer late.Stop()
+		server.GracefulStop()
+	})
+	err := server.Serve(listener)
+	if stopped() { // it failed before ctx ended
+		stopping.Done()
+	}
+	return err
 }
 
 func (p *Plane) serveHTTP(ctx context.Context) error {

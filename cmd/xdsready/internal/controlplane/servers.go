@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 
+	"github.com/xdsready/xdsready/cmd/xdsready/internal/drain"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/statuspage"
 	"github.com/xdsready/xdsready/pkg/xds"
 	"github.com/xdsready/xdsready/pkg/xds/admission"
@@ -31,13 +32,17 @@ func newXDSServer(server *xds.Server, admitted *admission.Admission, config *tls
 	return xdsServer
 }
 
-// newAdminServer returns the server for people on this machine: CSDS, health,
-// and reflection of these and of the xDS server's services.
-func newAdminServer(xdsServer *grpc.Server, server *xds.Server) *grpc.Server {
+// newAdminServer returns the server for people on this machine: CSDS, health, the
+// drain, and reflection of these and of the xDS server's services.
+func (p *Plane) newAdminServer() *grpc.Server {
 	admin := grpc.NewServer()
-	server.RegisterHealth(admin)
-	server.RegisterCSDS(admin)
-	reflected := reflection.NewServerV1(reflection.ServerOptions{Services: services{xdsServer, admin}})
+	p.server.RegisterHealth(admin)
+	p.server.RegisterCSDS(admin)
+	drain.Register(admin, drain.Replica{
+		Drain:   func() <-chan struct{} { p.drain(); return p.drained },
+		Streams: func() int { return len(p.server.Proxies()) },
+	})
+	reflected := reflection.NewServerV1(reflection.ServerOptions{Services: services{p.xdsServer, admin}})
 	reflectionv1.RegisterServerReflectionServer(admin, reflected)
 	return admin
 }

@@ -25,6 +25,11 @@ type configSource interface {
 	Changed() <-chan struct{}
 	// Take returns what has changed since the call before; the first time, all.
 	Take(ctx context.Context) source.Update
+	// Watermarks returns how far its inputs are; none if that cannot be compared
+	// between replicas.
+	Watermarks() []source.Watermark
+	// Settled reports whether what derives from the inputs has followed them.
+	Settled() bool
 	// group and groupOf return a proxy's node group: the one from what is
 	// checked before it is served, the other from what is served.
 	group(node admission.Node) string
@@ -75,6 +80,12 @@ func (d *directorySource) Take(context.Context) source.Update {
 	}
 	return update
 }
+
+// Watermarks returns none: nothing says which of two states of a directory is newer.
+func (d *directorySource) Watermarks() []source.Watermark { return nil }
+
+// Settled is true: a directory is read as one.
+func (d *directorySource) Settled() bool { return true }
 
 func (d *directorySource) group(n admission.Node) string { return d.of(n.ID, n.Cluster) }
 

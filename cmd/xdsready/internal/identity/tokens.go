@@ -61,11 +61,7 @@ func (t *Tokens) Authorize(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	token, err := bearer(ctx)
-	if err != nil {
-		return err
-	}
-	user, err := t.user(ctx, token)
+	user, err := t.User(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,6 +69,16 @@ func (t *Tokens) Authorize(ctx context.Context, group string) error {
 		return fmt.Errorf("its token is that of %q: Gateway %s needs the ServiceAccount of its own namespace and name", user, group)
 	}
 	return nil
+}
+
+// User returns whose token the peer of ctx brought, in the form
+// system:serviceaccount:NAMESPACE:NAME.
+func (t *Tokens) User(ctx context.Context) (string, error) {
+	token, err := bearer(ctx)
+	if err != nil {
+		return "", err
+	}
+	return t.user(ctx, token)
 }
 
 // bearer returns the token that a call brought.

@@ -86,6 +86,11 @@ func serving() Page {
 				Unknowable: []string{`route table "r": a request header names the cluster`}},
 			{Name: "inner", Version: previous, Since: ago(26 * time.Hour), Resources: map[string]int{"cluster": 1}},
 		},
+		Peers: []Peer{
+			{Name: "xdsready-2f9kd-8a31c0de", Address: "10.0.1.7:18000", Build: "v0.2.0", State: ready.Ready, Connections: 341, Answered: ago(2 * time.Second),
+				Differences: []string{"3 clusters, 1 listener of group edge", "group outer, which only the peer has"}},
+			{Name: "10.0.2.9:18000", Address: "10.0.2.9:18000", State: Unreachable, Error: "no answer within 2s"},
+		},
 		Proxies: []Proxy{
 			{Node: "edge-7d9c5-x2x8p", Group: "edge", Address: "10.0.3.17:51724", Transport: "delta", Since: ago(26 * time.Hour), State: xds.Synced, Types: []Type{
 				{Type: "cluster", State: xds.Synced, Version: version, Updated: ago(73 * time.Second)},

@@ -20,6 +20,7 @@ type Page struct {
 	Status  ready.Status `json:"status"`  // the same as the body of /readyz?format=json
 	Faults  []Fault      `json:"faults"`  // by source
 	Groups  []Group      `json:"groups"`  // by name
+	Peers   []Peer       `json:"peers"`   // other replicas, by address; empty without --peers
 	Proxies []Proxy      `json:"proxies"` // connected xDS streams, by node
 }
 
@@ -58,6 +59,10 @@ func (p Page) withLists() Page {
 		if g.Resources == nil {
 			g.Resources = map[string]int{}
 		}
+	}
+	p.Peers = slices.Clone(orEmpty(p.Peers))
+	for i := range p.Peers {
+		p.Peers[i].Differences = orEmpty(p.Peers[i].Differences)
 	}
 	p.Proxies = slices.Clone(orEmpty(p.Proxies))
 	for i := range p.Proxies {

@@ -1,6 +1,6 @@
 // Updates what has changed every 2 s, so that scrolling, selected text and screen
 // readers are left alone. Without scripts the page reloads itself as a whole.
-const parts = ["state", "facts", "faults", "tiers", "groups", "proxies"];
+const parts = ["state", "facts", "faults", "tiers", "groups", "peers", "proxies"];
 const lost = document.getElementById("lost");
 
 async function refresh() {

@@ -3,6 +3,7 @@ package statuspage
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,6 +25,7 @@ func (p Page) Text(color bool) string {
 	w.faults(v)
 	w.tiers(p.Status.Tiers)
 	w.groups(v)
+	w.peers(v)
 	w.proxies(v)
 	return w.String()
 }
@@ -98,6 +100,22 @@ func (w *textWriter) groups(v view) {
 	for _, g := range v.Groups {
 		for _, note := range g.Notes() {
 			w.line("  " + clean(g.Name+": "+note.Kind+": "+note.Text))
+		}
+	}
+}
+
+func (w *textWriter) peers(v view) {
+	if len(v.Peers) == 0 {
+		return
+	}
+	t := table{{"PEER", "ADDRESS", "STATE", "CONNECTIONS", "BUILD", "MESSAGE"}}
+	for _, p := range v.Peers {
+		t = append(t, []any{p.Name, p.Address, p.State, strconv.Itoa(p.Connections), p.Build, p.Error})
+	}
+	w.table(t)
+	for _, p := range v.Peers {
+		if p.Difference() != "" {
+			w.line("  " + clean(p.Difference()))
 		}
 	}
 }

@@ -37,7 +37,7 @@ func mark(state any) string {
 	switch state {
 	case ready.Synced, ready.Ready, xds.Synced:
 		return "✓"
-	case ready.Failed, ready.Degraded, xds.Failed:
+	case ready.Failed, ready.Degraded, xds.Failed, Unreachable:
 		return "✗"
 	case ready.Skipped, ready.Late:
 		return "–"

@@ -42,6 +42,7 @@ func newChanged() changed {
 // work follows the number of changed objects and not that of events.
 type changes struct {
 	wake chan struct{} // capacity one
+	all  []func()      // note all that there is, a function for each collection
 
 	mu      sync.Mutex // guards pending
 	pending changed
@@ -59,6 +60,13 @@ func (c *changes) note(record func(*changed)) {
 	select {
 	case c.wake <- struct{}{}:
 	default:
+	}
+}
+
+// noteAll records all that there is, told of by an event already or not.
+func (c *changes) noteAll() {
+	for _, note := range c.all {
+		note()
 	}
 }
 
@@ -90,6 +98,13 @@ func (c *changes) follow(in *inputs, derived collections) []krt.Syncer {
 // handle records the objects of a collection's events, the old ones as well: a
 // slice may have gone from one Service to another.
 func handle[T any](c *changes, from krt.Collection[T], record func(*changed, T)) krt.Syncer {
+	c.all = append(c.all, func() {
+		c.note(func(ch *changed) {
+			for _, o := range from.List() {
+				record(ch, o)
+			}
+		})
+	})
 	return from.RegisterBatch(func(events []krt.Event[T]) {
 		c.note(func(ch *changed) {
 			for _, event := range events {

@@ -43,6 +43,7 @@ type input[T object] struct {
 	doubtful map[string]int // objects whose delete (counted) may only be that of the CRD
 	deletes  int
 	version  string // the resourceVersion that objects have reached
+	newest   string // the resourceVersion of the newest change in them
 }
 
 // report is told what an input goes through.
@@ -130,12 +131,13 @@ func (in *input[T]) Replace(list []any, version string) error {
 	objects := make([]T, len(list))
 	for i, o := range list {
 		objects[i] = in.prepare(o)
+		in.noteLocked(objects[i].GetResourceVersion())
 	}
 	if in.version == "" {
 		in.objects.Reset(objects)
 		in.report.waiting(in.resource, "") // it waits for its CRD no more
 	} else {
-		in.merge(objects)
+		in.merge(objects, version)
 	}
 	in.version = version
 	in.synced.close()
@@ -144,7 +146,7 @@ func (in *input[T]) Replace(list []any, version string) error {
 
 // merge takes over a list that was read again: what it does not hold has been
 // deleted meanwhile.
-func (in *input[T]) merge(objects []T) {
+func (in *input[T]) merge(objects []T, version string) {
 	gone := map[string]bool{}
 	for _, o := range in.objects.List() {
 		gone[krt.GetKey(o)] = true
@@ -159,6 +161,7 @@ func (in *input[T]) merge(objects []T) {
 	}
 	for key := range gone {
 		in.remove(key)
+		in.noteLocked(version)
 	}
 }
 
@@ -172,6 +175,7 @@ func (in *input[T]) Update(o any) error {
 	prepared := in.prepare(o)
 	delete(in.doubtful, krt.GetKey(prepared))
 	in.objects.UpdateObject(prepared)
+	in.noteLocked(prepared.GetResourceVersion())
 	return nil
 }
 
@@ -184,6 +188,9 @@ func (in *input[T]) Delete(o any) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.remove(key)
+	if deleted, ok := o.(object); ok { // its version is that of the delete
+		in.noteLocked(deleted.GetResourceVersion())
+	}
 	return nil
 }
 

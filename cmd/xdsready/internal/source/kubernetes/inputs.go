@@ -79,6 +79,8 @@ type inputs struct {
 type feed interface {
 	name() string
 	listed() krt.Syncer
+	watermark() (changed, reached string)
+	certain() bool
 	run(ctx context.Context)
 }
 

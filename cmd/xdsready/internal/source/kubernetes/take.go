@@ -23,6 +23,9 @@ func (s *Source) Changed() <-chan struct{} { return s.changes.wake }
 // most 5 s, until the API server has confirmed that what is missing is absent.
 // Confirmations go on between the calls, until ctx ends.
 func (s *Source) Take(ctx context.Context) source.Update {
+	if !s.begun {
+		s.changes.noteAll()
+	}
 	t := s.apply(ctx)
 	if !s.begun {
 		s.begun = true

@@ -1,30 +1,35 @@
-package main
+// Package adswire speaks ADS in encoded bytes. A client made of it looks at the
+// few fields it needs and decodes nothing, so that a thousand of them on one
+// machine do not measure themselves.
+package adswire
 
 import (
 	"fmt"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
-// The fan-out client and the limit server look at the few fields they need in
-// the bytes of a message and decode nothing, so that the measurement does not
-// measure them. Field numbers come from the descriptors of these messages.
+// Fields is the field numbers of a message by field name.
+type Fields map[string]protowire.Number
+
+// The messages of ADS, and of the node in their requests; from their descriptors.
 var (
-	sotwRequest   = numbersOf(&discoveryv3.DiscoveryRequest{})
-	sotwResponse  = numbersOf(&discoveryv3.DiscoveryResponse{})
-	deltaRequest  = numbersOf(&discoveryv3.DeltaDiscoveryRequest{})
-	deltaResponse = numbersOf(&discoveryv3.DeltaDiscoveryResponse{})
-	deltaResource = numbersOf(&discoveryv3.Resource{})
-	nodeFields    = numbersOf(&corev3.Node{})
+	SotWRequest   = fieldsOf(&discoveryv3.DiscoveryRequest{})
+	sotwResponse  = fieldsOf(&discoveryv3.DiscoveryResponse{})
+	DeltaRequest  = fieldsOf(&discoveryv3.DeltaDiscoveryRequest{})
+	deltaResponse = fieldsOf(&discoveryv3.DeltaDiscoveryResponse{})
+	deltaResource = fieldsOf(&discoveryv3.Resource{})
+	Node          = fieldsOf(&corev3.Node{})
 )
 
-// numbersOf returns the field numbers of a message by field name.
-func numbersOf(m proto.Message) map[string]protowire.Number {
-	numbers := map[string]protowire.Number{}
+func fieldsOf(m proto.Message) Fields {
+	numbers := Fields{}
 	fields := m.ProtoReflect().Descriptor().Fields()
 	for i := range fields.Len() {
 		numbers[string(fields.Get(i).Name())] = fields.Get(i).Number()
@@ -32,9 +37,9 @@ func numbersOf(m proto.Message) map[string]protowire.Number {
 	return numbers
 }
 
-// eachField visits the fields of an encoded message that hold bytes: strings,
+// EachField visits the fields of an encoded message that hold bytes: strings,
 // messages and map entries.
-func eachField(message []byte, visit func(number protowire.Number, value []byte)) error {
+func EachField(message []byte, visit func(number protowire.Number, value []byte)) error {
 	for len(message) > 0 {
 		number, kind, size := protowire.ConsumeTag(message)
 		if size < 0 {
@@ -68,18 +73,18 @@ func appendMessage(message []byte, number protowire.Number, value []byte) []byte
 	return protowire.AppendBytes(protowire.AppendTag(message, number, protowire.BytesType), value)
 }
 
-// scanner takes from a message what it needs; it must not keep the bytes.
-type scanner interface{ scan(message []byte) error }
+// Scanner takes from a message what it needs; it must not keep the bytes.
+type Scanner interface{ Scan(message []byte) error }
 
-// rawCodec sends a mem.BufferSlice as it is, and receives into a scanner or, as
+// Codec sends a mem.BufferSlice as it is, and receives into a Scanner or, as
 // grpc-go's own codec does, into a proto.Message.
-type rawCodec struct{}
+type Codec struct{}
 
 // Name implements encoding.CodecV2.
-func (rawCodec) Name() string { return "proto" }
+func (Codec) Name() string { return "proto" }
 
 // Marshal implements encoding.CodecV2.
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 	message, ok := v.(mem.BufferSlice)
 	if !ok {
 		return nil, fmt.Errorf("%T is sent over the raw codec, which takes bytes only", v)
@@ -88,14 +93,24 @@ func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 }
 
 // Unmarshal implements encoding.CodecV2.
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	message := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer message.Free()
 	switch v := v.(type) {
-	case scanner:
-		return v.scan(message.ReadOnlyData())
+	case Scanner:
+		return v.Scan(message.ReadOnlyData())
 	case proto.Message:
 		return proto.Unmarshal(message.ReadOnlyData(), v)
 	}
 	return fmt.Errorf("%T receives from the raw codec, which neither scans nor is a message", v)
+}
+
+// NewClient returns an idle connection to a server, with windows like those of
+// Envoy 1.40; and like Envoy it takes a response of any size.
+func NewClient(address string) (*grpc.ClientConn, error) {
+	const streamWindow, connectionWindow, message = 16 << 20, 24 << 20, 1 << 30
+	return grpc.NewClient("passthrough:///"+address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connectionWindow),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(message), grpc.ForceCodecV2(Codec{})))
 }
