@@ -149,8 +149,13 @@ else
 	cd test && $(E2E)
 endif
 
+.PHONY: restart
+restart: go envoy ## Measure what proxies notice of a rolling restart, a crash and a gate that opens (4 minutes)
+	go run ./test/restart
+
 .PHONY: lint
-lint: vet $(GOLANGCI_LINT) ## Run make vet, then golangci-lint
+lint: vet $(GOLANGCI_LINT) ## Run make vet, look for outdated generated code, then golangci-lint
+	@hack/generate.sh check
 	$(call in_modules,$(GOLANGCI_LINT) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...)
 
 .PHONY: vet
@@ -178,6 +183,10 @@ bench-kubernetes: go ## Measure a start and changes with a full kube-apiserver, 
 	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes/' --docs docs
 
 ##@ Maintain
+
+.PHONY: generate
+generate: go ## Generate the Go code of .proto files (hack/generate.sh, which fetches the compiler)
+	@hack/generate.sh
 
 # Not `go work sync`: it would raise the library's floors to the newest versions.
 .PHONY: tidy

@@ -50,7 +50,7 @@ go_files() {
 }
 
 long_files() {
-  go_files | sed '/_test\.go$/d' | while read -r file; do
+  go_files | sed '/_test\.go$/d; /\.pb\.go$/d' | while read -r file; do
     awk -v file="$file" -v max="$max_lines" 'END {if (NR > max) print file ": " NR " lines"}' "$file"
   done
 }

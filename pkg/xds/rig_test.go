@@ -1,6 +1,7 @@
 package xds_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -52,7 +53,7 @@ func newServer(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
 // newIdleServer makes a Server that does not run.
 func newIdleServer(t *testing.T, registry *ready.Registry, o xds.Options) *rig {
 	t.Helper()
-	o.Logger = slog.New(slog.DiscardHandler)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	r := &rig{store: &cache.Store{}}
 	var err error
 	if r.server, err = xds.New(registry, r.store, o); err != nil {

@@ -30,6 +30,9 @@ func TestNewNamesTheBadOption(t *testing.T) {
 		{"negative bound", &cache.Store{}, xds.Options{MaxUnknown: -1}, "MaxUnknown is -1"},
 		{"negative delay", &cache.Store{}, xds.Options{RemovalDelay: -time.Second}, "RemovalDelay is -1s"},
 		{"negative pace", &cache.Store{}, xds.Options{MaxInitialSyncs: -1}, "MaxInitialSyncs is -1"},
+		{"more than all", &cache.Store{}, xds.Options{MaxRemovals: 101}, "MaxRemovals is 101: it must be a percentage"},
+		{"negative loss", &cache.Store{}, xds.Options{MaxRemovals: -1}, "MaxRemovals is -1"},
+		{"negative hold", &cache.Store{}, xds.Options{HoldRemovals: -time.Second}, "HoldRemovals is -1s"},
 		{"negative drain", &cache.Store{}, xds.Options{ListenerDrain: -time.Second}, "ListenerDrain is -1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

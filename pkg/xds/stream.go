@@ -42,13 +42,12 @@ type stream struct {
 	// inPieces: the grpc server has our codec.
 	inPieces bool
 
-	requests chan request
-	failed   chan error // why there are no more requests, which is how the stream's end is noticed
-	sent     chan error // how the send that is under way ended
-	sending  bool
-	synced   bool             // it has had its first config, so it waits for no turn
-	turn     *turn            // for that; nil: none is needed now
-	slow     <-chan time.Time // ends the turn; nil: it has not come
+	arrived chan arrival
+	sent    chan error // how the send that is under way ended
+	sending bool
+	synced  bool             // it has had its first config, so it waits for no turn
+	turn    *turn            // for that; nil: none is needed now
+	slow    <-chan time.Time // ends the turn; nil: it has not come
 
 	expires time.Time     // when it has reached its age
 	leave   chan struct{} // closed when it is asked to leave
@@ -70,7 +69,7 @@ type stream struct {
 func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) error {
 	t := &stream{
 		server: s, grpc: ss, typeURL: typeURL, delta: delta,
-		requests: make(chan request), failed: make(chan error, 1), sent: make(chan error, 1),
+		arrived: make(chan arrival, burst), sent: make(chan error, 1),
 		leave: make(chan struct{}),
 	}
 	t.inPieces = ss.Context().Value(hasCodec{}) != nil
@@ -92,6 +91,18 @@ func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) e
 	return err
 }
 
+// arrival is a message of the proxy, or why there are no more, which is how the
+// stream's end is noticed.
+type arrival struct {
+	message proto.Message
+	err     error
+}
+
+// burst is how many messages of a proxy wait for serve: those with which Envoy
+// begins a stream, so that a thousand proxies that come at once cost one switch of
+// goroutines each and not one for each message.
+const burst = 4
+
 // receiveAll hands over each message of the proxy. It ends with the stream,
 // because grpc's RecvMsg does. Nearly all its life it waits in RecvMsg: it does
 // nothing else itself, for its stack is what an idle stream costs most.
@@ -99,23 +110,22 @@ func (s *stream) receiveAll() {
 	for {
 		m := s.newRequest()
 		err := s.grpc.RecvMsg(m)
-		if err == nil {
-			err = s.deliver(m)
-		}
 		if err != nil {
-			s.failed <- s.unreadable(err)
+			err = s.unreadable(err)
+		}
+		if !s.deliver(arrival{m, err}) || err != nil {
 			return
 		}
 	}
 }
 
-// deliver hands over a message. The error says that the stream has ended.
-func (s *stream) deliver(m proto.Message) error {
+// deliver hands over a message, and reports false if the stream has ended.
+func (s *stream) deliver(a arrival) bool {
 	select {
-	case s.requests <- s.read(m):
-		return nil
+	case s.arrived <- a:
+		return true
 	case <-s.grpc.Context().Done():
-		return s.grpc.Context().Err()
+		return false
 	}
 }
 
@@ -143,9 +153,10 @@ func (s *stream) serve(ctx context.Context) error {
 			timer = s.timer()
 		}
 		select {
-		case r := <-s.requests:
-			err = s.request(r)
-		case err = <-s.failed:
+		case a := <-s.arrived:
+			if err = a.err; err == nil {
+				err = s.request(s.read(a.message))
+			}
 		case <-s.edition.replaced:
 			s.follow(group)
 		case err = <-s.sent:
@@ -177,9 +188,11 @@ func (s *stream) serve(ctx context.Context) error {
 func (s *stream) begin(ctx context.Context) (*group, error) {
 	var first request
 	select {
-	case first = <-s.requests:
-	case err := <-s.failed:
-		return nil, err
+	case a := <-s.arrived:
+		if a.err != nil {
+			return nil, a.err
+		}
+		first = s.read(a.message)
 	case <-s.leave:
 		s.prepare()
 		return nil, s.left()

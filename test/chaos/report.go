@@ -40,8 +40,8 @@ type account struct {
 	ExplainedFailed   int `json:"explainedFailed"`
 	ExplainedVanished int `json:"explainedVanished"`
 
-	Behind         []string `json:"behind"` // a minute after the last event
-	SettledSeconds float64  `json:"settledSeconds"`
+	Behind         []string `json:"behind"`         // a minute after the last event
+	SettledSeconds float64  `json:"settledSeconds"` // until all had the last version, after the last event
 	LongestSeconds float64  `json:"longestSeconds"` // without an update
 	PushedBytes    int64    `json:"pushedBytes"`
 	Faults         []string `json:"faults"`   // that no schedule says
@@ -68,7 +68,7 @@ func (d *drill) report(dir string) (report, error) {
 		a := account{
 			Name: p.name, Envoys: p.Envoys(), ours: p.ours, Requests: result.Requests,
 			Failed: len(result.Failed), Causes: map[string]int{}, Excused: result.Excused, Vanished: len(result.Vanished),
-			ExplainedFailed: len(result.ExplainedFailed), ExplainedVanished: len(result.ExplainedVanished), Behind: result.Behind, SettledSeconds: d.settled.Seconds(),
+			ExplainedFailed: len(result.ExplainedFailed), ExplainedVanished: len(result.ExplainedVanished), Behind: result.Behind, SettledSeconds: p.settled.Seconds(),
 			LongestSeconds: result.Longest.For.Seconds(), PushedBytes: p.Pushed(), Findings: d.findings(result),
 		}
 		for _, failed := range result.Failed {

@@ -64,6 +64,7 @@ SotW, version unknown to the replica: failed                  0              0
 SotW, version unknown to the replica: vanished                0              0
 failed at a backend that was stopped                          0              0
 proxies left behind                                           0              1
+all up to date after the last event                       0.0 s          0.0 s
 longest time without an update                            2.0 s          0.0 s
 pushed                                                   1.5 MB         0.0 MB
 other faults                                                  0              0

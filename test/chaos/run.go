@@ -30,7 +30,6 @@ type drill struct {
 	random   *rand.Rand // of the configuration
 	current  config.Config
 	changes  []change
-	settled  time.Duration // from the last event to the last proxy that had the last version
 }
 
 // change is one of the configuration, for the report.
@@ -95,9 +94,7 @@ func (d *drill) run(ctx context.Context, show func(*drill)) error {
 		}
 	}
 	happening.Wait()
-	last := time.Now()
 	d.wait(ctx)
-	d.settled = time.Since(last)
 	return ctx.Err()
 }
 
@@ -164,10 +161,12 @@ func (d *drill) without(ctx context.Context, e schedule.Event) {
 
 // wait waits until every proxy has the last version, for no longer than patience.
 func (d *drill) wait(ctx context.Context) {
+	began := time.Now()
 	var all sync.WaitGroup
-	for _, p := range d.places {
+	for i := range d.places {
 		all.Go(func() {
-			_ = p.Await(ctx, d.current.Version, patience) // the verdict names who is behind
+			_ = d.places[i].Await(ctx, d.current.Version, patience) // the verdict names who is behind
+			d.places[i].settled = time.Since(began)
 		})
 	}
 	all.Wait()

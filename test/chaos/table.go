@@ -61,6 +61,7 @@ func (r report) rows() []row {
 		count("SotW, version unknown to the replica: vanished", func(a account) int { return a.ExplainedVanished }),
 		count("failed at a backend that was stopped", func(a account) int { return a.Excused }),
 		count("proxies left behind", func(a account) int { return len(a.Behind) }),
+		row{"all up to date after the last event", func(a account) string { return fmt.Sprintf("%.1f s", a.SettledSeconds) }},
 		row{"longest time without an update", func(a account) string { return fmt.Sprintf("%.1f s", a.LongestSeconds) }},
 		row{"pushed", func(a account) string { return fmt.Sprintf("%.1f MB", float64(a.PushedBytes)/1e6) }},
 		count("other faults", func(a account) int { return len(a.Faults) }),

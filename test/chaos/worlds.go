@@ -17,6 +17,7 @@ type place struct {
 	name string
 	ours bool
 	*world.World
+	settled time.Duration // from the last event to the last proxy that had the last version
 }
 
 // paces are flags of ours by which happens within seconds or a minute what takes

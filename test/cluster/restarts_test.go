@@ -23,6 +23,7 @@ func TestRestartsUnderChange(t *testing.T) {
 			s.wantUndisturbed(t)
 		})
 	}
+	t.Run("balance", s.testBalance)
 	for i := range 3 {
 		t.Run(fmt.Sprintf("delete pod --force %d", i+1), func(t *testing.T) {
 			s.forceDelete(t, s.busiest(t))
@@ -31,7 +32,6 @@ func TestRestartsUnderChange(t *testing.T) {
 		})
 	}
 	changer.end(t)
-	t.Run("balance", s.testBalance)
 	s.wantUndisturbed(t)
 }
 

@@ -14,20 +14,20 @@ import (
 // command is a running `xdsready serve`.
 type command struct {
 	*process
-	xds, http string // host:port
-	dir       string // the config directory
+	xds, http, admin string // host:port
+	dir              string // the config directory
 }
 
 // startServe runs `xdsready serve` on a directory with these files, whose names
 // may be GROUP/FILE.
 func startServe(t *testing.T, files map[string]string, flags ...string) *command {
 	t.Helper()
-	c := &command{dir: t.TempDir(), xds: freeAddress(t), http: freeAddress(t)}
+	c := &command{dir: t.TempDir(), xds: freeAddress(t), http: freeAddress(t), admin: freeAddress(t)}
 	for name, text := range files {
 		c.write(t, name, text)
 	}
 	args := append([]string{"serve", "--source", "dir:" + c.dir, "--xds-address", c.xds, "--http-address", c.http,
-		"--admin-address", "", "--drain-delay", "0s"}, flags...)
+		"--admin-address", c.admin, "--drain-delay", "0s", "--drain-window", "0s"}, flags...)
 	c.process = start(t, "xdsready", commandPath, args...)
 	eventually(t, "an answer of /livez", func() bool {
 		select {
@@ -66,6 +66,17 @@ func (c *command) ready() bool {
 func (c *command) says(path, text string) bool {
 	_, body := get("http://" + c.http + path)
 	return strings.Contains(body, text)
+}
+
+// wantNothingSent checks that no resource was sent.
+func (c *command) wantNothingSent(t *testing.T) {
+	t.Helper()
+	_, metrics := get("http://" + c.http + "/metrics")
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "xdsready_response_bytes_total") && !strings.HasSuffix(line, " 0\n") {
+			t.Errorf("resources were sent to a proxy that has them: %s", line)
+		}
+	}
 }
 
 // freeAddress returns a loopback address that nothing listens on. Its port is

@@ -11,10 +11,10 @@ import (
 func TestBackOffHasFullJitterBelowABoundThatDoubles(t *testing.T) {
 	for _, test := range []struct {
 		bootstrap bootstrap
-		bounds    []time.Duration
+		bounds    []int // ms
 	}{
-		{generated, []time.Duration{100, 200, 400, 800, 1000, 1000}},
-		{stock, []time.Duration{500, 1000, 2000, 4000, 8000, 16000, 30000, 30000}},
+		{generated, []int{100, 200, 400, 800, 1000, 1000}},
+		{stock, []int{500, 1000, 2000, 4000, 8000, 16000, 30000, 30000}},
 	} {
 		longest := make([]time.Duration, len(test.bounds))
 		shortest := make([]time.Duration, len(test.bounds))
@@ -22,22 +22,21 @@ func TestBackOffHasFullJitterBelowABoundThatDoubles(t *testing.T) {
 		const rounds = 2000
 		for round := range rounds {
 			b.reset()
-			for i, bound := range test.bounds {
-				wait := b.next()
-				if wait >= bound*time.Millisecond {
-					t.Fatalf("%s: wait %d is %v, not below %v", test.bootstrap, i, wait, bound*time.Millisecond)
+			for i, milliseconds := range test.bounds {
+				wait, bound := b.next(), time.Duration(milliseconds)*time.Millisecond
+				if wait >= bound {
+					t.Fatalf("%s: wait %d is %v, not below %v", test.bootstrap, i, wait, bound)
 				}
 				longest[i] = max(longest[i], wait)
-				if shortest[i] == 0 || round == 0 {
+				if round == 0 || wait < shortest[i] {
 					shortest[i] = wait
 				}
-				shortest[i] = min(shortest[i], wait)
 			}
 		}
-		for i, bound := range test.bounds {
-			if tenth := bound * time.Millisecond / 10; shortest[i] > tenth || longest[i] < 9*tenth {
-				t.Errorf("%s: waits %d lie between %v and %v, which is not all of 0 to %v",
-					test.bootstrap, i, shortest[i], longest[i], bound*time.Millisecond)
+		for i, milliseconds := range test.bounds {
+			if tenth := time.Duration(milliseconds) * time.Millisecond / 10; shortest[i] > tenth || longest[i] < 9*tenth {
+				t.Errorf("%s: waits %d lie between %v and %v, which is not all of 0 to %d ms",
+					test.bootstrap, i, shortest[i], longest[i], milliseconds)
 			}
 		}
 	}

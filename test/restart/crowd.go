@@ -44,7 +44,7 @@ func (c *crowd) gather(ctx context.Context, replicas int) error {
 			return err
 		}
 	}
-	c.say("starting %d simulated proxies and %d Envoys", c.proxies, c.size.envoys)
+	c.say("starting %d simulated proxies and %d Envoys", c.simulated, c.real)
 	return c.startProxies(ctx)
 }
 
@@ -80,7 +80,7 @@ func (c *crowd) startProxies(ctx context.Context) error {
 	if err := c.startFleet(ctx); err != nil {
 		return err
 	}
-	for number := range c.size.envoys {
+	for number := range c.real {
 		e, err := c.startEnvoy(ctx, number)
 		if err != nil {
 			return err

@@ -39,7 +39,8 @@ type fleetState struct {
 	At      map[string]int `json:"at"`      // those, by the address of the stream
 	Gaps    []gap          `json:"gaps"`
 	CPU     time.Duration  `json:"cpu"` // that the process has used
-	received
+	// Resources is how many were received so far, on all streams.
+	Resources int `json:"resources"`
 }
 
 // runFleet is the process of all simulated proxies.
@@ -100,7 +101,7 @@ func (c *crowd) startFleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := &fleet{fleetConfig: fleetConfig{c.addresses(), c.proxies, c.services, c.seed}}
+	f := &fleet{fleetConfig: fleetConfig{c.addresses(), c.simulated, c.services, c.seed}}
 	config, err := json.Marshal(f.fleetConfig)
 	if err != nil {
 		return err

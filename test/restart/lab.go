@@ -13,20 +13,20 @@ import (
 
 // size is how much is measured, for how long.
 type size struct {
-	proxies  int           // simulated
-	envoys   int           // real
-	services int           // clusters, load assignments and routes of each proxy
-	delay    time.Duration // --drain-delay
-	window   time.Duration // --drain-window
-	settling time.Duration // after the last restart, until streams are counted
-	crashes  int           // how many times a replica is killed
-	warming  time.Duration // for which probes run before anything happens
+	simulated int           // proxies
+	real      int           // Envoys
+	services  int           // clusters, load assignments and routes of each proxy
+	delay     time.Duration // --drain-delay
+	window    time.Duration // --drain-window
+	settling  time.Duration // after the last restart, until streams are counted
+	crashes   int           // how many times one of two replicas is killed
+	warming   time.Duration // for which probes run before anything happens
 }
 
 // full is what is measured unless flags say otherwise.
 var full = size{
-	proxies: 1000, envoys: 10, services: 100,
-	delay: 5 * time.Second, window: 10 * time.Second, settling: 2 * time.Minute, crashes: 6, warming: 2 * time.Second,
+	simulated: 1000, real: 10, services: 100,
+	delay: 5 * time.Second, window: 10 * time.Second, settling: 2 * time.Minute, crashes: 5, warming: 2 * time.Second,
 }
 
 // lab is where programs are measured: a directory with the command, configs and

@@ -86,8 +86,8 @@ func measure(ctx context.Context, args []string, stdout, stderr io.Writer) (miss
 	flags.SetOutput(stderr)
 	s := full
 	only := flags.String("only", "", "measure this `scene` only: rolling, crash or cold")
-	flags.IntVar(&s.proxies, "proxies", s.proxies, "how many proxies are simulated")
-	flags.IntVar(&s.envoys, "envoys", s.envoys, "how many Envoys run")
+	flags.IntVar(&s.simulated, "simulated", s.simulated, "how many proxies are simulated")
+	flags.IntVar(&s.real, "envoys", s.real, "how many Envoys run")
 	command := flags.String("xdsready", "", "`path` of the xdsready to measure; empty: it is built")
 	seed := flags.Uint64("seed", rand.Uint64(), "seed of the simulated proxies' back-off")
 	if err := flags.Parse(args); err != nil {

@@ -16,10 +16,10 @@ const (
 	slowProbe     = 50 * time.Millisecond
 )
 
-// prober asks /readyz of some replicas at fixed times, whether earlier probes
+// prober asks /readyz of two replicas at fixed times, whether earlier probes
 // have been answered or not, so that a slow answer hides no other.
 type prober struct {
-	idle    *replica // one of them, without proxies: what it shares with the others is the machine
+	idle    *replica // without proxies: what it shares with the other is the machine
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
@@ -35,9 +35,9 @@ type probe struct {
 	answered bool // with any status
 }
 
-// startProber starts an idle replica, then the probes of it and of all others,
+// startProber starts an idle replica, then the probes of it and of the busy one,
 // and lets them run for a while.
-func (c *crowd) startProber(ctx context.Context) error {
+func (c *crowd) startProber(ctx context.Context, busy *replica) error {
 	quiet := filepath.Join(c.directory, "quiet")
 	if err := writeConfig(quiet, 1, c.backend); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (c *crowd) startProber(ctx context.Context) error {
 	if err := idle.awaitReady(ctx); err != nil {
 		return err
 	}
-	for _, r := range append([]*replica{idle}, c.replicas...) {
+	for _, r := range []*replica{idle, busy} {
 		c.prober.running.Go(func() { c.prober.run(ctx, r) })
 	}
 	return pause(ctx, c.warming)
@@ -109,41 +109,23 @@ type answers struct {
 	nobody int
 }
 
-// during picks the probes that began in one of the spans.
-func during(probes []probe, spans []span) (a answers) {
+// add adds the probes that began in the span.
+func (a *answers) add(probes []probe, s span) {
 	for _, p := range probes {
-		in := slices.ContainsFunc(spans, func(s span) bool {
-			return s.of == p.of && !p.at.Before(s.from) && !p.at.After(s.to)
-		})
 		switch {
-		case !in:
+		case p.of != s.of || p.at.Before(s.from) || p.at.After(s.to):
 		case p.answered:
 			a.took = append(a.took, p.took)
 		default:
 			a.nobody++
 		}
 	}
-	return a
 }
 
 // String is for figures that end with the 99th percentile.
-func (a answers) String() string {
+func (a *answers) String() string {
 	return fmt.Sprintf("%d probes, p50 %.1f ms, max %.1f ms, p99", len(a.took),
 		milliseconds(percentile(a.took, 50)), milliseconds(percentile(a.took, 100)))
-}
-
-// report ends the probes and reports those of the spans, beside those that the
-// idle replica got at the same time.
-func (p *prober) report(r *report, spans ...span) {
-	p.stop()
-	busy := during(p.probes, spans)
-	r.atMostTime("/readyz meanwhile: "+busy.String(), percentile(busy.took, 99), slowProbe)
-	r.atMost("probes that nobody answered", float64(busy.nobody), 0, "")
-	for i := range spans {
-		spans[i].of = p.idle
-	}
-	idle := during(p.probes, spans)
-	r.inform("an idle replica beside it: "+idle.String(), "%.4g ms", milliseconds(percentile(idle.took, 99)))
 }
 
 // percentile returns the smallest sample that percent of the samples do not

@@ -34,18 +34,12 @@ type proxy struct {
 	connections map[string]*grpc.ClientConn  // by address; Envoy's connection pools
 	holds       map[string]*adswire.Holdings // by type URL
 
-	mu    sync.Mutex // guards the rest, which others read
-	watch stopwatch
-	gaps  []gap
-	received
-	loaded map[string]bool // by type URL: ever received
-	at     string          // address of the present stream
-}
-
-// received is what came on all streams of a proxy so far.
-type received struct {
-	Resources     int `json:"resources"`
-	ResourceBytes int `json:"resourceBytes"`
+	mu        sync.Mutex // guards the rest, which others read
+	watch     stopwatch
+	gaps      []gap
+	resources int             // received so far
+	loaded    map[string]bool // by type URL: ever received
+	at        string          // address of the present stream
 }
 
 func newProxy(number int, c fleetConfig) (*proxy, error) {
@@ -157,8 +151,7 @@ func (p *proxy) answer(address string, r adswire.Response) {
 		p.gaps = append(p.gaps, gap{p.kind, length})
 	}
 	p.at = address
-	p.Resources += r.Resources
-	p.ResourceBytes += r.ResourceBytes
+	p.resources += r.Resources
 	if r.Resources > 0 {
 		p.loaded[r.TypeURL] = true
 	}
@@ -177,8 +170,7 @@ func (p *proxy) end() {
 func (p *proxy) addTo(s *fleetState, withGaps bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.Resources += p.Resources
-	s.ResourceBytes += p.ResourceBytes
+	s.Resources += p.resources
 	if len(p.loaded) == len(subscribedTypes) {
 		s.Loaded++
 	}

@@ -63,7 +63,9 @@ func TestOnlyProbesOfTheReplicaWithinTheSpanCount(t *testing.T) {
 		{one, at(0), 1, true}, {one, at(1), 2, true}, {one, at(2), 3, false}, {one, at(3), 4, true},
 		{other, at(2), 5, true}, {other, at(7), 6, true}, {one, at(7), 7, true},
 	}
-	got := during(probes, []span{{one, at(1), at(3)}, {other, at(6), at(8)}})
+	var got answers
+	got.add(probes, span{one, at(1), at(3)})
+	got.add(probes, span{other, at(6), at(8)})
 	if want := (answers{took: []time.Duration{2, 4, 6}, nobody: 1}); !cmp.Equal(want, got, cmp.AllowUnexported(answers{})) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

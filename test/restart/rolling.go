@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -16,7 +15,7 @@ const fairness = 1.3
 // not change.
 func (l *lab) rolling(ctx context.Context) (err error) {
 	l.report.begin(fmt.Sprintf("Rolling restart of 3 replicas: %d simulated proxies, %d Envoys, drain %v + %v",
-		l.proxies, l.size.envoys, l.delay, l.window))
+		l.simulated, l.real, l.delay, l.window))
 	c, err := l.newCrowd("rolling")
 	defer func() { err = errors.Join(err, c.disperse()) }()
 	if err != nil {
@@ -25,166 +24,104 @@ func (l *lab) rolling(ctx context.Context) (err error) {
 	if err := c.gather(ctx, 3); err != nil {
 		return err
 	}
-	before, err := c.mark(ctx)
+	before, err := c.received(ctx)
 	if err != nil {
 		return err
 	}
-	sent := 0.0
-	for i, r := range c.replicas {
-		at, err := r.metrics(ctx)
-		if err != nil {
-			return err
-		}
-		bytes, _ := at.sum(responseBytes)
-		sent += bytes - before.bytes[i]
-		c.say("replica %d restarts; streams: %s", i, c.counts(ctx))
-		drained, err := r.restart(ctx)
-		if err != nil {
-			return err
-		}
-		c.report.inform(fmt.Sprintf("replica %d: SIGTERM to exit code 0", i), "%.1f s", drained.Seconds())
-	}
-	last := time.Now()
-	c.say("all are restarted; streams: %s", c.counts(ctx))
-	fairAfter, streams, err := c.settle(ctx, last)
+	sent, err := c.restartAll(ctx)
 	if err != nil {
 		return err
 	}
-	for _, r := range c.replicas {
-		now, err := r.metrics(ctx)
-		if err != nil {
-			return err
-		}
-		bytes, _ := now.sum(responseBytes)
-		sent += bytes
-	}
-	c.report.atMost("resource bytes sent, by the replicas' metrics", sent, 0, " B")
-	if err := c.reportReceived(ctx, before); err != nil {
+	fairAfter, streams, err := c.settle(ctx)
+	if err != nil {
 		return err
 	}
-	if err := c.reportSyncs(ctx); err != nil {
+	after, err := c.received(ctx)
+	if err != nil {
 		return err
 	}
-	if err := c.reportGaps(99); err != nil {
+	since, err := c.sent(ctx)
+	if err != nil {
 		return err
 	}
-	c.reportTraffic()
-	c.report.inform("streams of the replicas", "%s", joined(streams))
-	c.report.inform("none has more than 1.3 times its share after", "%s", fairAfter)
-	c.report.atMost(fmt.Sprintf("most streams of a replica %v after the last restart, by its fair share", c.settling),
-		unfairness(streams), fairness, "")
+	var o outcome
+	if err := o.collect(ctx, c); err != nil {
+		return err
+	}
+	r := &l.report
+	r.atMost("resource bytes sent by the replicas", sent+since, 0, " B")
+	r.atMost("resources received by the simulated proxies", float64(after.resources-before.resources), 0, "")
+	r.atMost("updates taken by the Envoys", float64(after.updates-before.updates), 0, "")
+	o.reportSyncs(r)
+	o.reportGaps(r, 99)
+	o.reportTraffic(r)
+	r.inform("streams of the replicas", "%v", streams)
+	r.inform(fmt.Sprintf("none has more than %g times its fair share after", fairness), "%s", fairAfter)
+	r.atMost(fmt.Sprintf("most streams of a replica %v later, in fair shares", c.settling), unfairness(streams), fairness, "")
 	return nil
 }
 
-const responseBytes = "xdsready_response_bytes_total"
-
-// marked is what had come to the proxies when all had their config.
-type marked struct {
-	received
-	bytes   []float64 // of resources, sent by each replica
-	updates int       // taken by the Envoys
+// received is what has come to the proxies so far.
+type received struct {
+	resources int // to the simulated ones
+	updates   int // that the Envoys have taken
 }
 
-func (c *crowd) mark(ctx context.Context) (m marked, err error) {
-	state, err := c.fleet.ask(fleetQuestion{Gaps: true}) // those of the start are forgotten
+func (c *crowd) received(ctx context.Context) (all received, err error) {
+	state, err := c.fleet.ask(fleetQuestion{})
 	if err != nil {
-		return m, err
+		return all, err
 	}
-	m.received = state.received
-	for _, r := range c.replicas {
-		now, err := r.metrics(ctx)
-		if err != nil {
-			return m, err
-		}
-		bytes, _ := now.sum(responseBytes)
-		m.bytes = append(m.bytes, bytes)
-	}
-	m.updates, err = c.updates(ctx)
-	return m, err
-}
-
-// updates returns how many updates all Envoys have taken.
-func (c *crowd) updates(ctx context.Context) (sum int, err error) {
+	all.resources = state.Resources
 	for _, e := range c.envoys {
 		n, err := e.updates(ctx)
 		if err != nil {
-			return 0, err
+			return all, err
 		}
-		sum += n
+		all.updates += n
 	}
-	return sum, nil
+	return all, nil
 }
 
-// reportReceived reports what has come to the proxies since the mark.
-func (c *crowd) reportReceived(ctx context.Context, before marked) error {
-	state, err := c.fleet.ask(fleetQuestion{})
-	if err != nil {
-		return err
-	}
-	updates, err := c.updates(ctx)
-	c.report.atMost("resources received by the simulated proxies", float64(state.Resources-before.Resources), 0, "")
-	c.report.atMost("resource bytes received by them", float64(state.ResourceBytes-before.ResourceBytes), 0, " B")
-	c.report.atMost("updates taken by the Envoys", float64(updates-before.updates), 0, "")
-	return err
-}
-
-// reportSyncs reports how many initial syncs the replicas have let run at a time
-// since they started.
-func (c *crowd) reportSyncs(ctx context.Context) error {
-	for i, r := range c.replicas {
+// sent returns how many bytes of resources the replicas have sent since each
+// started.
+func (c *crowd) sent(ctx context.Context) (bytes float64, err error) {
+	for _, r := range c.replicas {
 		now, err := r.metrics(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		peak, _ := now.sum("xdsready_initial_syncs_peak")
-		limit, known := now.sum("xdsready_initial_syncs_limit")
-		if !known {
-			return fmt.Errorf("replica %d has no xdsready_initial_syncs_limit", i)
-		}
-		c.report.atMost(fmt.Sprintf("replica %d: most initial syncs at a time", i), peak, limit, "")
+		n, _ := now.sum("xdsready_response_bytes_total")
+		bytes += n
 	}
-	return nil
+	return bytes, nil
 }
 
-// longestGap is how long a proxy may be without a stream.
-var longestGap = map[bootstrap]time.Duration{generated: time.Second, stock: 2 * time.Second}
-
-// reportGaps reports the gaps of each kind, and judges a percentile of them.
-func (c *crowd) reportGaps(percent int) error {
-	state, err := c.fleet.ask(fleetQuestion{Gaps: true})
+// restartAll restarts one replica after the other, and returns how many bytes of
+// resources they have sent meanwhile, until each one's end.
+func (c *crowd) restartAll(ctx context.Context) (bytes float64, err error) {
+	last, err := c.sent(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	lengths, away := map[kind][]time.Duration{}, c.proxies-state.Serving
-	for _, g := range state.Gaps {
-		lengths[g.Kind] = append(lengths[g.Kind], g.Length)
-	}
-	for _, e := range c.envoys {
-		gaps, served, err := e.gaps()
+	for number, r := range c.replicas {
+		now, err := c.sent(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if !served {
-			away++
+		bytes += now - last
+		c.say("replica %d restarts; streams: %s", number, c.counts(ctx))
+		took, err := r.restart(ctx)
+		if err != nil {
+			return 0, err
 		}
-		for _, g := range gaps {
-			lengths[e.kind] = append(lengths[e.kind], g.Length)
+		c.report.inform(fmt.Sprintf("replica %d, from SIGTERM to exit code 0", number), "%.1f s", took.Seconds())
+		if last, err = c.sent(ctx); err != nil {
+			return 0, err
 		}
 	}
-	c.report.atMost("proxies without a stream at the end", float64(away), 0, "")
-	for _, k := range kinds() {
-		of := lengths[k]
-		what := fmt.Sprintf("stream gap: %v: %d gaps, p50 %.0f ms, max %.0f ms, p%d",
-			k, len(of), milliseconds(percentile(of, 50)), milliseconds(percentile(of, 100)), percent)
-		c.report.atMostTime(what, percentile(of, percent), longestGap[k.Bootstrap])
-	}
-	return nil
-}
-
-func (c *crowd) reportTraffic() {
-	requests, failed, causes := c.traffic.stop()
-	c.report.inform("requests through the Envoys", "%d", requests)
-	c.report.atMost("failed requests "+causes, float64(failed), 0, "")
+	c.say("all are restarted; streams: %s", c.counts(ctx))
+	return bytes, nil
 }
 
 // streams returns how many streams each replica has.
@@ -206,17 +143,13 @@ func (c *crowd) counts(ctx context.Context) string {
 	if err != nil {
 		return err.Error()
 	}
-	return joined(streams)
+	return fmt.Sprint(streams)
 }
 
-func joined(numbers []int) string {
-	return strings.Trim(fmt.Sprint(numbers), "[]")
-}
-
-// settle waits as long as settling takes from then, and returns after how long
-// the streams were shared fairly for good, and their numbers at the end.
-func (c *crowd) settle(ctx context.Context, from time.Time) (fairAfter string, streams []int, err error) {
-	unfairUntil := time.Duration(0)
+// settle waits, and returns after how long the streams were shared fairly for
+// good, and their numbers at the end.
+func (c *crowd) settle(ctx context.Context) (fairAfter string, streams []int, err error) {
+	from, unfairUntil := time.Now(), time.Duration(0)
 	for time.Since(from) < c.settling {
 		if err := pause(ctx, time.Second); err != nil {
 			return "", nil, err
@@ -231,11 +164,10 @@ func (c *crowd) settle(ctx context.Context, from time.Time) (fairAfter string, s
 	if unfairness(streams) > fairness {
 		return "never", streams, nil
 	}
-	return unfairUntil.Round(time.Second).String(), streams, nil
+	return fmt.Sprintf("%.0f s", unfairUntil.Seconds()), streams, nil
 }
 
-// unfairness is by how many times the replica with most streams exceeds its fair
-// share.
+// unfairness is how many fair shares the replica with most streams has.
 func unfairness(streams []int) float64 {
 	sum := 0
 	for _, n := range streams {

@@ -12,14 +12,14 @@ import (
 // small takes some seconds a scene. What depends on the machine's speed means
 // nothing then, but what must not happen must not happen here either.
 var small = size{
-	proxies: 50, envoys: 2, services: 5,
+	simulated: 50, real: 2, services: 5,
 	delay: 200 * time.Millisecond, window: 500 * time.Millisecond, settling: time.Second,
 	crashes: 2, warming: 100 * time.Millisecond,
 }
 
 // mayMiss are the figures that depend on the machine, and balance, which takes
 // its time.
-var mayMiss = []string{"/readyz meanwhile", "stream gap", "most streams of a replica"}
+var mayMiss = []string{"/readyz meanwhile", "stream gap of", "most streams of a replica"}
 
 func TestScenesInSmall(t *testing.T) {
 	if os.Getenv("SKIP_ENVOY") == "1" {

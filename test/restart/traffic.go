@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -88,14 +87,8 @@ func (t *traffic) count(cause string) {
 	}
 }
 
-// stop ends the traffic and returns how many requests there were, and how many
-// of them failed, with the causes.
-func (t *traffic) stop() (requests, failed int, causes string) {
+// stop ends the traffic.
+func (t *traffic) stop() {
 	t.cancel()
 	t.running.Wait()
-	for cause, n := range t.failed {
-		failed += n
-		causes += fmt.Sprintf("%d times %s; ", n, cause)
-	}
-	return t.requests, failed, strings.TrimSuffix(causes, "; ")
 }

@@ -70,7 +70,7 @@ func (p *Proxy) resend(s *subscription, c *change, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(s.force)) {
 		r, ok := p.target.resource(s.typeURL, name)
 		if _, differs := s.view.except[name]; differs {
-			r, ok = p.repeat(s, name, now)
+			r, ok = s.repeat(name)
 		}
 		if ok && s.asks(name) && p.offers(s, r, now) {
 			c.send = append(c.send, r)
@@ -101,7 +101,7 @@ func (p *Proxy) part(s *subscription, now time.Time) change {
 // hold, if it may go now.
 func (p *Proxy) considerSwitch(s *subscription, name string, c *change, now time.Time) {
 	r, ok := p.target.resource(s.typeURL, name)
-	if !ok || p.keeps(s, name, now) || !p.offers(s, r, now) {
+	if !ok || s.keeps(name) || !p.offers(s, r, now) {
 		return
 	}
 	// What goes may be a merged table, which may have been rejected itself.
@@ -116,7 +116,7 @@ func (p *Proxy) considerRemoval(s *subscription, name string, c *change, now tim
 	if _, ok := p.target.resource(s.typeURL, name); ok {
 		return
 	}
-	kept := p.keeps(s, name, now) || p.awaitsRest(now) // its use may end meanwhile
+	kept := s.keeps(name) || p.awaitsRest(now) // its use may end meanwhile
 	if p.mayRemove(s, name, now) && !kept {
 		c.remove = append(c.remove, name)
 	}

@@ -36,14 +36,24 @@ import (
 // the one or two listeners or clusters of a small config: to remove those is an edit.
 const fewest = 3
 
-// guard decides what is held. It looks at a type again when the target has changed.
+// guard decides what is held, of a type again when the target has changed, and
+// ends the holds whose time has come.
 func (p *Proxy) guard(now time.Time) {
 	if p.options.MaxRemovals == 0 {
 		return
 	}
 	for _, typeURL := range order {
-		if s := p.subs[typeURL]; s != nil && !s.fresh && !s.judged {
+		s := p.subs[typeURL]
+		if s == nil || s.fresh {
+			continue
+		}
+		if !s.judged {
 			p.judge(s, now)
+		}
+		for name := range s.kept {
+			if s.keeps(name) && p.due(s.kept[name], now) {
+				s.release(name)
+			}
 		}
 	}
 }
@@ -197,11 +207,13 @@ func (p *Proxy) shrinks(typeURL string, before *cache.Snapshot) bool {
 }
 
 // keeps reports whether the guard holds what the proxy has under a name.
-func (p *Proxy) keeps(s *subscription, name string, now time.Time) bool {
-	if s.keeps(name) && p.due(s.kept[name], now) {
-		s.release(name)
-	}
-	return s.keeps(name)
+func (s *subscription) keeps(name string) bool { return !s.kept[name].IsZero() }
+
+// mayNeed reports whether a resource that the guard holds, or has held until it
+// goes, may refer to anything, for nothing is known of it.
+func (s *subscription) mayNeed(name string, e entry) bool {
+	_, held := s.kept[name]
+	return held && !e.known()
 }
 
 // awaitsRest reports whether a removal waits for the rest of a resumed proxy's
@@ -217,14 +229,11 @@ func (s *subscription) release(name string) {
 	}
 }
 
-// keeps is the same as of the last look.
-func (s *subscription) keeps(name string) bool { return !s.kept[name].IsZero() }
-
 // repeat returns what is held under a name, for a cluster that warms and needs
 // its endpoints now. Of what is not known it must have the target's.
-func (p *Proxy) repeat(s *subscription, name string, now time.Time) (cache.Resource, bool) {
+func (s *subscription) repeat(name string) (cache.Resource, bool) {
 	e := s.view.except[name]
-	if !p.keeps(s, name, now) {
+	if !s.keeps(name) {
 		return cache.Resource{}, false
 	}
 	if !e.known() {
@@ -255,7 +264,9 @@ func (p *Proxy) removalsWait() string {
 		for _, until := range p.subs[typeURL].kept {
 			if !until.IsZero() {
 				n++
-				last = slices.MaxFunc([]time.Time{last, until}, time.Time.Compare)
+			}
+			if until.After(last) {
+				last = until
 			}
 		}
 		switch {

@@ -202,6 +202,12 @@ func (s *simulation) repeats(r publish.Request) bool {
 	if s.options.Delta || r.TypeURL != resourcev3.ClusterType && r.TypeURL != resourcev3.ListenerType {
 		return false
 	}
+	return s.stale(r)
+}
+
+// stale reports whether a later response has been sent than the one that a request
+// answers.
+func (s *simulation) stale(r publish.Request) bool {
 	last := r.Nonce
 	for nonce, m := range s.sent {
 		if m.response.TypeURL == r.TypeURL && (len(nonce) > len(last) || len(nonce) == len(last) && nonce > last) {

@@ -91,7 +91,7 @@ func (p *Proxy) routed(clusters *subscription, name string) bool {
 func (p *Proxy) needed(typeURL, name string) bool {
 	for _, s := range p.subs {
 		for other, e := range s.held() {
-			if e.resource.Refers(typeURL, name) || !e.known() && s.keeps(other) {
+			if e.resource.Refers(typeURL, name) || typeURL != s.typeURL && s.mayNeed(other, e) {
 				return true
 			}
 		}

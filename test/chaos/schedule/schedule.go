@@ -13,7 +13,8 @@ import (
 // Kind is a way in which things go wrong.
 type Kind string
 
-// The kinds. All but Backend and Blackout happen to one replica.
+// The kinds. All but Backend and Blackout happen to one replica; in the middle of
+// SlowStart and PartialStart, the connections of the next one are reset as well.
 const (
 	Terminate    Kind = "terminate"     // SIGTERM, the end of its drain, and a new start
 	Kill         Kind = "kill"          // SIGKILL and a new start
@@ -72,8 +73,8 @@ var lasting = map[Kind][2]time.Duration{
 }
 
 // Settle is how long after the end of an event its replica still counts as
-// disturbed: it drains for 4 s at most, starts, and its proxies come back.
-const Settle = 8 * time.Second
+// disturbed: it drains for 8 s at most, starts, and its proxies come back.
+const Settle = 10 * time.Second
 
 // Gap is the time between two events: from, to. A run of half an hour has more
 // than 200.

@@ -218,7 +218,7 @@ func (c *Checker) missing(at time.Duration, team int, whole map[string]bool) str
 			return ""
 		}
 		if i == len(c.versions)-1 {
-			newest = fmt.Sprintf("clusters %v, or their endpoints, of version %d, and some of every other that it may have", without, i)
+			newest = fmt.Sprintf("clusters %v of version %d, or their endpoints, and some of each older version", without, i)
 		}
 		if version.at < at-Window {
 			break

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Link is the network in front of one replica: its address never changes, and
+// link is the network in front of one replica: its address never changes, and
 // it can be paused and reset.
-type Link struct {
+type link struct {
 	listener net.Listener
 	target   string // address of the replica
 	running  sync.WaitGroup
@@ -21,36 +21,33 @@ type Link struct {
 }
 
 // newLink listens on an address for connections to target.
-func newLink(ctx context.Context, address, target string) (*Link, error) {
+func newLink(ctx context.Context, address, target string) (*link, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{listener: listener, target: target, connections: map[*net.TCPConn]struct{}{}, open: make(chan struct{})}
+	l := &link{listener: listener, target: target, connections: map[*net.TCPConn]struct{}{}, open: make(chan struct{})}
 	close(l.open)
 	l.running.Go(func() { l.accept(ctx) })
 	return l, nil
 }
 
-// Pushed is how many bytes the replica has sent.
-func (l *Link) Pushed() int64 { return l.pushed.Load() }
-
-// Pause lets nothing through until Resume: no bytes, and no end of a connection.
-func (l *Link) Pause() {
+// pause lets nothing through until resume: no bytes, and no end of a connection.
+func (l *link) pause() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open = make(chan struct{})
 }
 
-// Resume ends a pause.
-func (l *Link) Resume() {
+// resume ends a pause.
+func (l *link) resume() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.open)
 }
 
-// Reset resets all connections, on both sides.
-func (l *Link) Reset() {
+// reset resets all connections, on both sides.
+func (l *link) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for connection := range l.connections {
@@ -59,13 +56,13 @@ func (l *Link) Reset() {
 }
 
 // close ends the link. It must not be paused.
-func (l *Link) close() {
+func (l *link) close() {
 	_ = l.listener.Close()
-	l.Reset()
+	l.reset()
 	l.running.Wait()
 }
 
-func (l *Link) accept(ctx context.Context) {
+func (l *link) accept(ctx context.Context) {
 	for {
 		accepted, err := l.listener.Accept()
 		if err != nil {
@@ -80,7 +77,7 @@ func (l *Link) accept(ctx context.Context) {
 // join copies both ways between a proxy's connection and the replica until one
 // side ends. A replica that is not there resets the connection, as its machine
 // would.
-func (l *Link) join(ctx context.Context, from *net.TCPConn) {
+func (l *link) join(ctx context.Context, from *net.TCPConn) {
 	l.passing()
 	dialed, err := new(net.Dialer).DialContext(ctx, "tcp", l.target)
 	if err != nil {
@@ -101,7 +98,7 @@ func (l *Link) join(ctx context.Context, from *net.TCPConn) {
 
 // track has the connections in the set of those to reset, until the returned
 // function closes them.
-func (l *Link) track(connections ...*net.TCPConn) (done func()) {
+func (l *link) track(connections ...*net.TCPConn) (done func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, connection := range connections {
@@ -118,7 +115,7 @@ func (l *Link) track(connections ...*net.TCPConn) (done func()) {
 }
 
 // copy copies one way until an end, which it passes on.
-func (l *Link) copy(to, from *net.TCPConn, count *atomic.Int64) {
+func (l *link) copy(to, from *net.TCPConn, count *atomic.Int64) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -137,7 +134,7 @@ func (l *Link) copy(to, from *net.TCPConn, count *atomic.Int64) {
 }
 
 // passing waits while the link is paused.
-func (l *Link) passing() {
+func (l *link) passing() {
 	l.mu.Lock()
 	open := l.open
 	l.mu.Unlock()

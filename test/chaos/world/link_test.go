@@ -38,7 +38,7 @@ func echo(t *testing.T) (address string) {
 }
 
 // through opens a connection over a new link to an echo.
-func through(t *testing.T) (*Link, net.Conn) {
+func through(t *testing.T) (*link, net.Conn) {
 	t.Helper()
 	link, err := newLink(t.Context(), "127.0.0.1:0", echo(t))
 	if err != nil {
@@ -73,7 +73,7 @@ func TestLinkCarriesAndCounts(t *testing.T) {
 			t.Fatal("nothing comes back")
 		}
 	}
-	if got := link.Pushed(); got != 3 {
+	if got := link.pushed.Load(); got != 3 {
 		t.Errorf("%d bytes are counted, want 3", got)
 	}
 }
@@ -83,11 +83,11 @@ func TestLinkPauses(t *testing.T) {
 	if !answers(t, connection, patience) {
 		t.Fatal("nothing comes back")
 	}
-	link.Pause()
+	link.pause()
 	if answers(t, connection, soon) {
 		t.Error("bytes come back in a pause")
 	}
-	link.Resume()
+	link.resume()
 	if !answers(t, connection, patience) {
 		t.Error("what was sent in the pause is lost")
 	}
@@ -98,7 +98,7 @@ func TestLinkResets(t *testing.T) {
 	if !answers(t, connection, patience) {
 		t.Fatal("nothing comes back")
 	}
-	link.Reset()
+	link.reset()
 	if answers(t, connection, patience) {
 		t.Error("the connection outlives its reset")
 	}

@@ -48,14 +48,17 @@ func (p *process) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// end signals the process and waits for its end. One that takes too long is
-// killed, which is an error.
+// end signals the process and waits for its end. It is an error if it takes too
+// long, and is killed, or ends after SIGTERM with another code than 0.
 func (p *process) end(signal syscall.Signal) error {
 	if err := p.signal(signal); err != nil {
 		return err
 	}
 	select {
 	case <-p.ended:
+		if signal == syscall.SIGTERM && p.err != nil {
+			return fmt.Errorf("%s ended after %v: %w", p.cmd.Path, signal, p.err)
+		}
 		return nil
 	case <-time.After(patience):
 		_ = p.cmd.Process.Kill() // an error means that it has ended

@@ -17,17 +17,16 @@ const restartAfter = 500 * time.Millisecond
 type replica struct {
 	command []string
 	log     string
-	link    *Link
+	link    *link
 	input   *directory
+
+	event  sync.Mutex         // held by an event from its beginning to its end; guards cancel and kept
+	cancel context.CancelFunc // nobody is to start it again any more
+	kept   chan struct{}      // closed when that is so
 
 	mu      sync.Mutex // guards what follows
 	process *process   // the present one, or the last
 	ends    []error    // by itself, while its input was there
-
-	// Of one event at a time, so not guarded: how nobody starts it again any more,
-	// and when that is so.
-	cancel context.CancelFunc
-	kept   chan struct{}
 }
 
 // up starts the replica, and again whenever it ends, until down.
@@ -95,13 +94,6 @@ func (r *replica) down(signal syscall.Signal) error {
 	r.cancel()
 	<-r.kept
 	return r.process.end(signal)
-}
-
-// send sends a signal to the present process.
-func (r *replica) send(signal syscall.Signal) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.process.signal(signal)
 }
 
 // sleep waits for d; it returns false if ctx ends before.

@@ -51,8 +51,8 @@ type World struct {
 }
 
 // New makes a world whose replicas read the first version of the configuration;
-// began is the beginning of the run. Nothing runs before Start, and Close must
-// be called in any case.
+// began is the beginning of the run. No process runs before Start; Close must be
+// called in any case.
 func New(ctx context.Context, o Options, began time.Time, first config.Config) (*World, error) {
 	w := &World{options: o, began: began, cancel: func() {}}
 	transports := map[string]string{}
@@ -165,7 +165,7 @@ func (w *World) Envoys() int { return len(w.proxies) }
 func (w *World) Pushed() int64 {
 	var sum int64
 	for _, r := range w.replicas {
-		sum += r.link.Pushed()
+		sum += r.link.pushed.Load()
 	}
 	return sum
 }

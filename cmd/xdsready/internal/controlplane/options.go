@@ -96,7 +96,7 @@ func (o *Options) parse() (parsed, error) {
 	if p.patterns, err = parseSANs(o.GroupSANs); err != nil {
 		return p, err
 	}
-	return p, errors.Join(o.checkNumbers(), o.checkKubernetes(), o.checkTLS(), o.checkAddresses(), o.checkPeerFlags())
+	return p, errors.Join(o.checkNumbers(), o.checkKubernetes(), o.checkTLS(), o.checkAddresses(), o.checkPeers())
 }
 
 // sourceKubernetes is the --source that is a Kubernetes cluster.

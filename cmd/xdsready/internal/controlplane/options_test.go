@@ -55,6 +55,18 @@ func TestBadOptionsNameTheirFlag(t *testing.T) {
 			o.TokenAudience, o.GroupSANs = "x", []string{"*=a"}
 		}, "--token-audience and --group-san are two ways"},
 		{"Kubernetes for everybody", func(o *Options) { o.Source, o.XDSAddress = "kubernetes", ":18000" }, "--xds-address: :18000 is not"},
+		{"a peer without a port", func(o *Options) { o.Peers = []string{"a"} }, `--peers: "a" is neither HOST:PORT nor dns:///NAME:PORT`},
+		{"negative wait for peers", func(o *Options) { o.PeersDeadline = -1 }, "--peers-deadline must not be negative"},
+		{"a name of no peers", func(o *Options) { o.PeerSAN = "a" }, "--peer-san, --peer-ca and --peer-token-file are for --peers"},
+		{"peers without a name", func(o *Options) {
+			o.TLSCert, o.TLSKey, o.TLSClientCA, o.GroupSANs, o.Peers = "a", "a", "a", []string{"edge=a"}, []string{"b:1"}
+		}, "--peers needs --peer-san"},
+		{"a name that nobody is asked for", func(o *Options) { o.Peers, o.PeerSAN = []string{"b:1"}, "a" }, "--peer-san and --peer-token-file need"},
+		{"peers without a token", func(o *Options) {
+			o.Source, o.TLSCert, o.TLSKey, o.TokenAudience = "kubernetes", "a", "a", "x"
+			o.Peers, o.PeerSAN, o.PeerCA = []string{"b:1"}, "a", "a"
+		}, "--peers with --token-audience needs --peer-token-file"},
+		{"peers without a CA", func(o *Options) { o.TLSCert, o.TLSKey, o.Peers = "a", "a", []string{"b:1"} }, "--peers needs --peer-ca"},
 		{"admin for everybody", func(o *Options) { o.AdminAddress = "0.0.0.0:1" }, "--admin-address: 0.0.0.0:1 is not a loopback address"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

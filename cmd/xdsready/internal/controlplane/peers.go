@@ -21,13 +21,16 @@ import (
 // The tier that waits for the peers, and its check.
 const (
 	tierPeers  = "peers"
-	checkPeers = "inputs"
+	peerInputs = "inputs"
 )
 
-// checkPeerFlags keeps a flag about peers from being given in vain, and peers from
+// checkPeers keeps a flag about peers from being given in vain, and peers from
 // being asked without proof of who they are.
-func (o *Options) checkPeerFlags() error {
+func (o *Options) checkPeers() error {
 	secured := o.TLSClientCA != "" || o.TokenAudience != ""
+	if err := peers.CheckList(o.Peers); err != nil {
+		return fmt.Errorf("--peers: %w", err)
+	}
 	switch {
 	case len(o.Peers) == 0 && (o.PeerSAN != "" || o.PeerCA != "" || o.PeerTokenFile != ""):
 		return errors.New("--peer-san, --peer-ca and --peer-token-file are for --peers")
@@ -60,7 +63,7 @@ func (p *Plane) addPeers() error {
 		Phase: p.registry.Phase, Inputs: p.source, Content: p, Opened: p.registry.Opened(),
 		Connections: p.server.Connections,
 		Deadline:    o.PeersDeadline, Logger: o.Logger,
-		Waiting: func(text string) { p.inputs.Tier(tierPeers).Note(checkPeers, text) },
+		Waiting: func(text string) { p.inputs.Tier(tierPeers).Note(peerInputs, text) },
 	}
 	if o.Balance {
 		options.Shed = p.server.Shed
@@ -71,7 +74,7 @@ func (p *Plane) addPeers() error {
 	if p.peers, err = peers.New(options); err != nil {
 		return fmt.Errorf("--peers: %w", err)
 	}
-	p.inputs.Tier(tierPeers).Wait(checkPeers, p.peers.Await, ready.Optional(o.PeersDeadline))
+	p.inputs.Tier(tierPeers).Wait(peerInputs, p.peers.Await, ready.Optional(o.PeersDeadline))
 	p.peers.Register(p.xdsServer)
 	p.metrics.MustRegister(p.peers)
 	return nil

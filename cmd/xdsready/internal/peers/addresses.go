@@ -34,6 +34,12 @@ func parseList(list []string) ([]target, error) {
 	return targets, nil
 }
 
+// CheckList returns what is wrong with a list of addresses.
+func CheckList(list []string) error {
+	_, err := parseList(list)
+	return err
+}
+
 // resolver is net.Resolver's LookupHost.
 type resolver func(ctx context.Context, host string) ([]string, error)
 

@@ -48,39 +48,29 @@ func wantAwaited(t *testing.T, done <-chan error) {
 
 // What is no reason to wait: each of these is over long before the deadline.
 func TestAwaitNothing(t *testing.T) {
-	unaware := func(t *testing.T) string { // a server without the service
-		listener := listen(t)
-		serveGRPC(t, grpc.NewServer(), listener)
-		return listener.Addr().String()
-	}
-	for name, list := range map[string]func(t *testing.T) []string{
-		"nothing listens":              func(t *testing.T) []string { return []string{free(t)} },
-		"a peer starts too":            func(t *testing.T) []string { return []string{starting("500").serve(t, "b")} },
-		"its program knows no peers":   func(t *testing.T) []string { return []string{unaware(t)} },
-		"a peer has read as much":      func(t *testing.T) []string { return []string{serving("100").serve(t, "b")} },
-		"own address":                  func(t *testing.T) []string { return []string{serving("500").serve(t, "a")} },
-		"nobody has the name":          func(*testing.T) []string { return []string{"dns:///nobody:1"} },
-		"numbers compare, not strings": func(t *testing.T) []string { return []string{serving("99").serve(t, "b")} },
-		"another cluster": func(t *testing.T) []string {
-			r := serving("500")
-			r.marks[0].Cluster = "other"
-			return []string{r.serve(t, "b")}
-		},
-		"what only the peer reads": func(t *testing.T) []string {
-			r := serving("100")
-			r.marks = append(r.marks, read("tlsroutes", "500", "500"))
-			return []string{r.serve(t, "b")}
-		},
-		// A list or a bookmark has moved it, and no change of this resource.
-		"a peer has reached more, but no change": func(t *testing.T) []string {
-			r := serving("90")
-			r.marks[0].Reached = "500"
-			return []string{r.serve(t, "b")}
-		},
+	unaware := listen(t)
+	serveGRPC(t, grpc.NewServer(), unaware)
+	elsewhere := serving("500")
+	elsewhere.marks[0].Cluster = "other"
+	reader := serving("100")
+	reader.marks = append(reader.marks, read("tlsroutes", "500", "500"))
+	bookmarked := serving("90")
+	bookmarked.marks[0].Reached = "500" // by a list or a bookmark
+	for name, address := range map[string]string{
+		"nothing listens":                        free(t),
+		"a peer starts too":                      starting("500").serve(t, "b"),
+		"its program knows no peers":             unaware.Addr().String(),
+		"a peer has read as much":                serving("100").serve(t, "b"),
+		"own address":                            serving("500").serve(t, "a"),
+		"nobody has the name":                    "dns:///nobody:1",
+		"numbers compare, not strings":           serving("99").serve(t, "b"),
+		"another cluster":                        elsewhere.serve(t, "b"),
+		"what only the peer reads":               reader.serve(t, "b"),
+		"a peer has reached more, but no change": bookmarked.serve(t, "b"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := starting("100")
-			o := r.options("a", list(t)...)
+			o := r.options("a", address)
 			o.Lookup = func(context.Context, string) ([]string, error) { return nil, &net.DNSError{IsNotFound: true} }
 			wantAwaited(t, background(t, r.make(t, o).Await))
 		})

@@ -50,9 +50,9 @@ type peer struct {
 
 // dial makes a peer. Nothing is connected before the first question.
 func dial(address string, options ...grpc.DialOption) (*peer, error) {
-	p := &peer{address: address}
+	one := &peer{address: address}
 	options = append([]grpc.DialOption{
-		grpc.WithContextDialer(p.dial),
+		grpc.WithContextDialer(one.dial),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		// A peer that restarts is connected to again soon. One that takes
 		// connections and says nothing gets as long as grpc gives it.
@@ -62,22 +62,22 @@ func dial(address string, options ...grpc.DialOption) (*peer, error) {
 		}),
 	}, options...)
 	var err error
-	p.conn, err = grpc.NewClient("passthrough:///"+address, options...)
-	return p, err
+	one.conn, err = grpc.NewClient("passthrough:///"+address, options...)
+	return one, err
 }
 
-func (p *peer) dial(ctx context.Context, address string) (net.Conn, error) {
+func (one *peer) dial(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	p.dialed.Store(&err)
+	one.dialed.Store(&err)
 	return conn, err
 }
 
 // ask asks for the content at a path, of which a version is known.
-func (p *peer) ask(ctx context.Context, replica string, path []string, known []byte) (*peersv1.StateResponse, error) {
+func (one *peer) ask(ctx context.Context, replica string, path []string, known []byte) (*peersv1.StateResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	answer, err := peersv1.NewPeersClient(p.conn).State(ctx, &peersv1.StateRequest{Replica: replica, Path: path, Version: known})
-	switch dialed := p.dialed.Load(); {
+	answer, err := peersv1.NewPeersClient(one.conn).State(ctx, &peersv1.StateRequest{Replica: replica, Path: path, Version: known})
+	switch dialed := one.dialed.Load(); {
 	case err == nil:
 		return answer, check(answer)
 	case dialed != nil && errors.Is(*dialed, syscall.ECONNREFUSED):
@@ -102,17 +102,17 @@ func check(answer *peersv1.StateResponse) error {
 }
 
 // name is that of the replica, or the address of one that has never answered.
-func (p *peer) name() string {
-	if p.answer == nil {
-		return p.address
+func (one *peer) name() string {
+	if one.answer == nil {
+		return one.address
 	}
-	return p.answer.GetReplica()
+	return one.answer.GetReplica()
 }
 
 // phase is the one that the peer told; false if it did not answer lately.
-func (p *peer) phase() (ready.Phase, bool) {
-	if p.err != nil || p.answer == nil {
+func (one *peer) phase() (ready.Phase, bool) {
+	if one.err != nil || one.answer == nil {
 		return "", false
 	}
-	return phaseOf(p.answer.GetPhase()), true
+	return phaseOf(one.answer.GetPhase()), true
 }

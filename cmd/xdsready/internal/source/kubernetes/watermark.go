@@ -63,31 +63,27 @@ func (s *Source) Settled() bool {
 	if slices.ContainsFunc(s.inputs.all(), func(input feed) bool { return !input.certain() }) {
 		return false
 	}
-	gateways := s.inputs.gateways.objects.List()
-	ours := 0
-	for _, g := range gateways {
-		if class := value(s.inputs.classes.objects.GetKey(string(g.Spec.GatewayClassName))); class == nil || string(class.Spec.ControllerName) != s.options.Controller {
-			continue
-		}
-		ours++
-		if !derived(s.collections.gateways, &gatewayapi.Gateway{Object: g}) {
-			return false
+	var gateways []*gatewayapi.Gateway
+	for _, g := range s.inputs.gateways.objects.List() {
+		class := value(s.inputs.classes.objects.GetKey(string(g.Spec.GatewayClassName)))
+		if class != nil && string(class.Spec.ControllerName) == s.options.Controller {
+			gateways = append(gateways, &gatewayapi.Gateway{Object: g})
 		}
 	}
-	routes := s.inputs.routes.objects.List()
-	for _, r := range routes {
-		if !derived(s.collections.routes, &gatewayapi.Route{Object: r}) {
-			return false
-		}
+	var routes []*gatewayapi.Route
+	for _, r := range s.inputs.routes.objects.List() {
+		routes = append(routes, &gatewayapi.Route{Object: r})
 	}
-	return len(s.collections.gateways.List()) == ours && len(s.collections.routes.List()) == len(routes)
+	return followed(s.collections.gateways, gateways) && followed(s.collections.routes, routes)
 }
 
-// derived reports whether a collection has an object as it is now.
-func derived[T interface {
+// followed reports whether a collection has these and no others.
+func followed[T interface {
 	ResourceName() string
 	Equals(o T) bool
-}](in krt.Collection[T], wanted T) bool {
-	found := in.GetKey(wanted.ResourceName())
-	return found != nil && (*found).Equals(wanted)
+}](derived krt.Collection[T], wanted []T) bool {
+	return len(derived.List()) == len(wanted) && !slices.ContainsFunc(wanted, func(w T) bool {
+		found := derived.GetKey(w.ResourceName())
+		return found == nil || !(*found).Equals(w)
+	})
 }
