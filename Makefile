@@ -120,17 +120,23 @@ SEED ?= 0
 REPLICAS ?= 3
 ENVOYS ?= 10
 
+CHAOS = bin/chaos --replicas $(REPLICAS) --envoys $(ENVOYS) --envoy $(ENVOY)
+
 .PHONY: chaos
-chaos: go envoy ## Let all go wrong with three replicas under load, ours and two baselines (DURATION=30m SEED= REPLICAS=3 ENVOYS=10)
+chaos: chaos-programs ## Let all go wrong with three replicas under load, ours and two baselines, then make restart (DURATION=30m SEED= REPLICAS=3 ENVOYS=10)
+	$(CHAOS) --duration $(DURATION) --seed $(or $(SEED),0)
+	$(MAKE) restart
+
+.PHONY: chaos-ci
+chaos-ci: chaos-programs ## Let all go wrong for 3 minutes with the seed 1, then with one by chance
+	$(CHAOS) --duration 3m --seed 1
+	$(CHAOS) --duration 3m --seed 0
+
+.PHONY: chaos-programs
+chaos-programs: go envoy
 	go build -o bin/xdsready ./cmd/xdsready
 	go build -o bin/chaos-baseline ./test/chaos/baseline
 	go build -o bin/chaos ./test/chaos
-	bin/chaos --duration $(DURATION) --seed $(or $(SEED),0) --replicas $(REPLICAS) --envoys $(ENVOYS) --envoy $(ENVOY)
-
-.PHONY: chaos-ci
-chaos-ci: ## Run make chaos for 3 minutes with the seed 1, then with one by chance
-	$(MAKE) chaos DURATION=3m SEED=1
-	$(MAKE) chaos DURATION=3m SEED=0
 
 # KUBECONFIG and IMAGE_LOAD name a cluster of your own, and a command that loads
 # an image of the local engine into it: docs/kubernetes-tests.md. Without them it

@@ -76,7 +76,7 @@ func (s *Server) WithDrain(ctx context.Context) context.Context {
 func (s *Server) drain() {
 	empty := s.streams.drain()
 	began, leaving := time.Now(), s.streams.connections()
-	s.options.Logger.Info("proxies are handed over", "connections", len(leaving), "window", s.options.DrainWindow)
+	s.options.Logger.Info("proxies are handed over", "connections", len(leaving), "windowSeconds", s.options.DrainWindow.Seconds())
 	for i, one := range leaving {
 		turn := began.Add(s.options.DrainWindow * time.Duration(i) / time.Duration(len(leaving)))
 		select {

@@ -41,7 +41,7 @@ type Proxy struct {
 	// acknowledged, whether it was sent or waits for an earlier step. Zero: the
 	// proxy has the newest.
 	Lag   time.Duration
-	Waits string // what the next step waits for, for people; empty: nothing
+	Waits string // what the next step waits for, and which removals are held, for people; empty: nothing
 	// Leaving is why the proxy was asked to leave this replica, which it does at
 	// its next quiet point: drain, age or balance. Empty: it was not.
 	Leaving string

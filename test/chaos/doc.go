@@ -1,7 +1,7 @@
 // Command chaos runs control planes, each in several replicas, while all goes
 // wrong with them that can, and tells what their proxies suffered:
 //
-//	make chaos                                     half an hour: xdsready and two baselines
+//	make chaos                                     half an hour: xdsready and two baselines; then make restart
 //	make chaos DURATION=3m SEED=42                 shorter, and what happened in the run with that seed
 //	go run ./test/chaos --help                     the flags behind it, and --output json
 //

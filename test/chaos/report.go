@@ -24,7 +24,10 @@ type report struct {
 	Replicas int            `json:"replicas"`
 	Events   map[string]int `json:"events"` // of each kind
 	Changes  int            `json:"changes"`
-	Worlds   []account      `json:"worlds"`
+	// StallSeconds is the longest time for which the machine let the harness do
+	// nothing. Deadlines of seconds mean little if it is not far below them.
+	StallSeconds float64   `json:"stallSeconds"`
+	Worlds       []account `json:"worlds"`
 }
 
 // account is what a world has to answer for.
@@ -54,7 +57,7 @@ type account struct {
 func (d *drill) report(dir string) (report, error) {
 	r := report{
 		Seed: d.options.seed, Seconds: d.options.duration.Seconds(), Replicas: d.options.replicas,
-		Events: map[string]int{}, Changes: len(d.changes),
+		Events: map[string]int{}, Changes: len(d.changes), StallSeconds: d.stall.Seconds(),
 	}
 	for _, e := range d.events {
 		r.Events[string(e.Kind)]++

@@ -38,7 +38,7 @@ func TestVerdictOfAReport(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	r := report{
-		Seed: 7, Seconds: 180, Replicas: 3, Events: map[string]int{"kill": 2, "pause": 1}, Changes: 170,
+		Seed: 7, Seconds: 180, Replicas: 3, Events: map[string]int{"kill": 2, "pause": 1}, Changes: 170, StallSeconds: 0.5,
 		Worlds: []account{
 			{Name: "xdsready", ours: true, Envoys: 10, Requests: 1000, LongestSeconds: 2, PushedBytes: 1_500_000},
 			{
@@ -51,7 +51,7 @@ func TestTable(t *testing.T) {
 	if err := r.writeText(&out); err != nil {
 		t.Fatal(err)
 	}
-	want := `seed 7: 3m0s, 3 replicas, 3 events, 170 changes of the configuration
+	want := `seed 7: 3m0s, 3 replicas, 3 events, 170 changes of the configuration, longest stall of this machine 0.5 s
 events: kill 2, pause 1
 
                                                        xdsready        no gate

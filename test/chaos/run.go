@@ -30,6 +30,7 @@ type drill struct {
 	random   *rand.Rand // of the configuration
 	current  config.Config
 	changes  []change
+	stall    time.Duration // the longest time for which the machine let us do nothing
 }
 
 // change is one of the configuration, for the report.
@@ -85,10 +86,12 @@ func (d *drill) run(ctx context.Context, show func(*drill)) error {
 	ticker := time.NewTicker(changeEvery)
 	defer ticker.Stop()
 	for time.Since(d.began) < offset+d.options.duration {
+		waited := time.Now()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
+			d.stall = max(d.stall, time.Since(waited)-changeEvery)
 			d.change()
 			show(d)
 		}

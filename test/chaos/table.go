@@ -20,8 +20,8 @@ func (r report) writeText(w io.Writer) error {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, r.Events[kind]))
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "seed %d: %v, %d replicas, %d events, %d changes of the configuration\nevents: %s\n\n",
-		r.Seed, time.Duration(r.Seconds*float64(time.Second)), r.Replicas, events, r.Changes, strings.Join(kinds, ", "))
+	fmt.Fprintf(&text, "seed %d: %v, %d replicas, %d events, %d changes of the configuration, longest stall of this machine %.1f s\nevents: %s\n\n",
+		r.Seed, time.Duration(r.Seconds*float64(time.Second)), r.Replicas, events, r.Changes, r.StallSeconds, strings.Join(kinds, ", "))
 	for _, row := range r.rows() {
 		fmt.Fprintf(&text, "%-48s", row.name)
 		for _, a := range r.Worlds {

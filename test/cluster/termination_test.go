@@ -20,15 +20,17 @@ func TestTermination(t *testing.T) {
 	replica := s.busiest(t)
 	streams := s.streams(t)[replica]
 	log := s.followLog(t, replica)
-	deleted, ended := s.deleteAndWatch(t, replica)
+	pod := s.deleteAndWatch(t, replica)
 
-	took, grace := ended.FinishedAt.Sub(deleted), time.Duration(defaultGrace)*time.Second
-	t.Logf("ended %v after it was deleted, with code %d (%s); it had %d streams", took, ended.ExitCode, ended.Reason, streams)
+	ended := pod.Status.ContainerStatuses[0].State.Terminated
+	grace := time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second
+	took := ended.FinishedAt.Sub(pod.DeletionTimestamp.Add(-grace)) // in whole seconds, as the API has them
+	t.Logf("with %d streams it ended %v after it was deleted, with code %d (%s)", streams, took, ended.ExitCode, ended.Reason)
 	if ended.ExitCode != 0 {
 		t.Errorf("exit code %d (%s), want 0", ended.ExitCode, ended.Reason)
 	}
-	if took < defaultDrainDelay*time.Second || took >= grace {
-		t.Errorf("it took %v, want at least %d s, in which it serves as before, and less than %v", took, defaultDrainDelay, grace)
+	if took < drainDelay || took >= grace {
+		t.Errorf("it took %v, want at least %v, in which it serves as before, and less than %v", took, drainDelay, grace)
 	}
 	lines := log()
 	drains := slices.IndexFunc(lines, func(line logLine) bool { return line.To == "draining" })
@@ -39,39 +41,35 @@ func TestTermination(t *testing.T) {
 	s.wantUndisturbed(t)
 }
 
-// What the chart sets, in seconds.
-const (
-	defaultDrainDelay = 5
-	defaultGrace      = 30
-)
+// drainDelay is what the chart sets.
+const drainDelay = 5 * time.Second
 
-// deleteAndWatch deletes a pod as "kubectl delete pod" does, and returns when that
-// was and how its container ended.
-func (k *kube) deleteAndWatch(t *testing.T, name string) (deleted time.Time, ended corev1.ContainerStateTerminated) {
+// deleteAndWatch deletes a pod as "kubectl delete pod" does, waits until it is gone, and
+// returns it as it was when its container had ended: the kubelet then sets its grace
+// period to zero.
+func (k *kube) deleteAndWatch(t *testing.T, name string) (ended *corev1.Pod) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	found := false
 	err := k.watch(ctx, &corev1.PodList{}, func(event watch.Event) bool {
 		pod, ok := event.Object.(*corev1.Pod)
 		if !ok {
 			return false
 		}
 		if event.Type == watch.Added {
-			deleted = time.Now().Truncate(time.Second) // the API has seconds only
 			if err := k.client.Delete(ctx, pod); err != nil {
 				t.Error(err)
 			}
 		}
-		if state := pod.Status.ContainerStatuses[0].State; state.Terminated != nil {
-			found, ended = true, *state.Terminated
+		if ended == nil && pod.Status.ContainerStatuses[0].State.Terminated != nil {
+			ended = pod
 		}
 		return event.Type == watch.Deleted
 	}, client.InNamespace(k.namespace), client.MatchingFields{"metadata.name": name})
-	if err != nil || !found {
+	if err != nil || ended == nil {
 		t.Fatalf("pod %s: its container was not seen to end (error: %v)", name, err)
 	}
-	return deleted, ended
+	return ended
 }
 
 // followLog begins to follow the log of a pod. The function that it returns reads

@@ -60,14 +60,15 @@ func (o Options) validate() error {
 // go-control-plane's own, so that it is registered in the same way.
 type Server struct {
 	serverv3.Server
-	xds *xds.Server
+	xds     *xds.Server
+	drained context.Context //nolint:containedctx // Drained returns it
 }
 
 // NewServer returns a server of what c holds, which must be a SnapshotCache, a
 // LinearCache, or a MuxCache of these. It calls callbacks, which may be nil, as
 // go-control-plane's server does: those of one stream never at the same time.
-// The server runs until ctx ends; then it ends every stream and follows c no
-// longer.
+// The server runs until ctx ends; then it hands its proxies over, as
+// Options.Server's DrainDelay and DrainWindow say, and follows c no longer. See Drained.
 //
 // It has go-control-plane's signature, without an error, and panics if c is of
 // another kind or an option is wrong: both are mistakes of the program, found
@@ -77,22 +78,31 @@ func NewServer(ctx context.Context, c cachev3.Cache, callbacks serverv3.Callback
 		callbacks = serverv3.CallbackFuncs{}
 	}
 	o = o.withDefaults()
-	groups := newGroups(ctx, c, o)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	groups := newGroups(running, c, o)
 	server, err := o.build(c, groups.store)
 	if err != nil {
+		stop()
 		panic("gocontrolplane.NewServer: " + err.Error())
 	}
+	drained := server.WithDrain(ctx)
+	context.AfterFunc(drained, stop)
 	go func() {
-		if err := server.Run(ctx); err != nil {
+		if err := server.Run(running); err != nil {
 			o.Server.Logger.Error("the xDS server has ended", "error", err)
 		}
 	}()
 	handler := &handler{server: server, callbacks: callbacks, groups: groups}
 	return &Server{
 		Server: serverv3.NewServerAdvanced(restv3.NewServer(c, callbacks), handler, handler),
-		xds:    server,
+		xds:    server, drained: drained,
 	}
 }
+
+// Drained returns a context that ends when NewServer's has ended and all proxies are
+// handed over, as xds.Server.WithDrain says. Pass it to everything else that serves,
+// and stop the grpc server when it ends.
+func (s *Server) Drained() context.Context { return s.drained }
 
 // build returns the server inside, or what NewServer panics for.
 func (o Options) build(c cachev3.Cache, store *cache.Store) (*xds.Server, error) {

@@ -26,6 +26,9 @@ func (p *Proxy) change(s *subscription, now time.Time) change {
 		return change{}
 	}
 	var c change
+	if !s.sweep.IsZero() && p.due(s.sweep, now) {
+		c.absent = append(c.absent, "") // a response of all clusters has not what it leaves out
+	}
 	p.missing(s, &c)
 	p.resend(s, &c, now)
 	names := slices.DeleteFunc(s.view.names(), s.isSuspect)

@@ -51,6 +51,7 @@
 //   - An HTTP filter that is added together with config for single routes: the
 //     listener first. One that is removed: the route table first.
 //   - The removal of a cluster: when its use has ended for sure; see remove.go.
+//   - The removal of much at once, where it is guarded: later; see guard.go.
 //
 // # Known warm
 //

@@ -28,9 +28,9 @@ import (
 //
 // Each lost resource is held once, from when the guard noticed it, whatever is
 // lost later: so the hold ends. On a new stream it begins anew, as does the
-// removal delay. All else goes on: additions, changes, the switch to other
-// clusters. Nor does the order of removals change, in which nothing goes that
-// something held refers to.
+// removal delay, and of a SotW proxy with a version that is not known here nothing
+// can be held. All else goes on: additions, changes, the switch to other clusters.
+// Nor does the order of removals change: what something held refers to stays.
 
 // fewest is how many resources a large loss has at least. Percents say nothing of
 // the one or two listeners or clusters of a small config: to remove those is an edit.
@@ -63,31 +63,37 @@ func (p *Proxy) judge(s *subscription, now time.Time) {
 	lost, shrunk := p.lost(s), s.shrunk
 	s.judged, s.shrunk = true, false
 	maps.DeleteFunc(s.kept, func(name string, _ time.Time) bool { return !lost[name] })
-	var fresh []string
+	var newly []string
 	going := 0 // at once, or when their time is over
 	for name := range lost {
 		until, known := s.kept[name]
 		if !known {
-			fresh = append(fresh, name)
+			newly = append(newly, name)
 		}
 		if !known || now.Before(until) {
 			going++
 		}
 	}
-	holds := p.holdsOf(s)
-	if len(fresh) == 0 || !shrunk && !p.large(going, holds) {
+	if len(newly) == 0 {
 		return
 	}
+	if of := p.count(s); shrunk || p.large(going, of) {
+		p.keep(s, newly, of, now)
+	}
+}
+
+// keep begins the hold of these names, of so many that the proxy holds.
+func (p *Proxy) keep(s *subscription, names []string, of int, now time.Time) {
 	if s.kept == nil {
 		s.kept = map[string]time.Time{}
 	}
-	for _, name := range fresh {
+	for _, name := range names {
 		s.kept[name] = now.Add(p.options.HoldRemovals)
 	}
-	slices.Sort(fresh)
+	slices.Sort(names)
 	p.note(Event{
-		Kind: RemovalsHeld, TypeURL: s.typeURL, Names: fresh[:min(len(fresh), fewest)],
-		Message: fmt.Sprintf("%d of %d", len(fresh), holds),
+		Kind: RemovalsHeld, TypeURL: s.typeURL, Names: names[:min(len(names), fewest)],
+		Message: fmt.Sprintf("%d of %d", len(names), of),
 	})
 }
 
@@ -161,8 +167,8 @@ func bare(r cache.Resource) bool {
 	return false
 }
 
-// holdsOf returns how many resources of a type the proxy holds.
-func (p *Proxy) holdsOf(s *subscription) int {
+// count returns how many resources of a type the proxy holds.
+func (p *Proxy) count(s *subscription) int {
 	n := 0
 	if !s.wildcard {
 		for _, name := range s.names.All() {

@@ -197,6 +197,7 @@ func (p *Proxy) send(s *subscription, c change, now time.Time) (Response, bool) 
 	if !p.options.Delta && !full && len(c.send) == 0 {
 		return Response{}, false // SotW cannot say that one is gone
 	}
+	s.sweep = time.Time{} // what this leaves out goes
 	r := p.response(s, append(c.absent, c.remove...))
 	if p.options.Delta || !full {
 		r.Resources = c.send

@@ -54,7 +54,7 @@ func (p *Proxy) resumeSotW(s *subscription, version string, now time.Time) {
 		return
 	}
 	p.resumed = true
-	if s.view, s.unknown = p.viewOf(s, version); s.unknown {
+	if s.view, s.unknown = p.viewOf(s, version, now); s.unknown {
 		if fullState(s.typeURL) || ordered(s.typeURL) {
 			p.note(Event{Kind: UnknownVersion, TypeURL: s.typeURL, Message: version})
 		}
@@ -65,7 +65,7 @@ func (p *Proxy) resumeSotW(s *subscription, version string, now time.Time) {
 }
 
 // viewOf returns what a proxy of that version holds, or that it is not known.
-func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool) {
+func (p *Proxy) viewOf(s *subscription, version string, now time.Time) (held view, unknown bool) {
 	set, more, less, ok := parseVersion(version)
 	if !ok {
 		return view{}, true
@@ -92,8 +92,10 @@ func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool
 		case ok:
 		case s.typeURL == resourcev3.ClusterType:
 			// It was to be removed before this replica read its first config. Nothing
-			// that is known here refers to it, and it goes with the next response.
+			// that is known here refers to it, and it goes with the next response, which
+			// comes when it would have been removed at the latest.
 			p.note(Event{Kind: UnknownOld, TypeURL: s.typeURL, Message: v.String()})
+			s.sweep = now.Add(p.options.RemovalDelay)
 		default:
 			return view{}, true
 		}

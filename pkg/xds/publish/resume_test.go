@@ -116,6 +116,18 @@ func TestAnOldClusterThatIsNotKnownDoesNotMakeTheSetUnknown(t *testing.T) {
 	other.want("RDS 2: routes")
 }
 
+// If there is no next response, one is sent when the old cluster would have gone.
+func TestAnOldClusterThatIsNotKnownGoesInTheEnd(t *testing.T) {
+	r := loaded(t, false)
+	r.publish(swapConfig(t, "new", "new")...)
+	response, _ := r.proxy.Next(r.now)
+	other := resumeRig(t, envoyOptions(false), r.past[0])
+	other.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: response.Version})
+	other.wantAfter(100*time.Millisecond, "SDS 1: (greeting)")
+	other.wantAfter(removalDelay-100*time.Millisecond, "CDS 2: new")
+	other.ack("CDS", "2")
+}
+
 func TestAnUnknownSotWVersionIsToldAndWaitsForTheOtherTypes(t *testing.T) {
 	before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
 	r := resumeRig(t, envoyOptions(false), after) // it has never seen before

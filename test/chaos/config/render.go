@@ -35,7 +35,7 @@ func (s Service) cluster() object {
 		"@type":           types + "config.cluster.v3.Cluster",
 		"name":            s.Cluster(),
 		"type":            "EDS",
-		"connect_timeout": "2s",
+		"connect_timeout": "10s",
 		"eds_cluster_config": object{
 			"eds_config": ads,
 		},
@@ -78,8 +78,9 @@ func (t Team) routes() object {
 	}
 }
 
+// route has no timeout: a machine that is slow is no fault of a control plane.
 func route(prefix, cluster string) object {
-	return object{"match": object{"prefix": prefix}, "route": object{"cluster": cluster}}
+	return object{"match": object{"prefix": prefix}, "route": object{"cluster": cluster, "timeout": "0s"}}
 }
 
 // listener is on any free port, since all Envoys of a machine get the same. What

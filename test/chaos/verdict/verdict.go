@@ -189,7 +189,7 @@ func (c *Checker) lacking(at time.Duration, p *proxy, view View) string {
 		if !slices.Contains(view.Listeners, team) {
 			return "listener " + team
 		}
-		if missing := c.missing(at, number, p.whole); missing != "" {
+		if missing := c.missing(at, number, p); missing != "" {
 			return missing
 		}
 	}
@@ -204,13 +204,14 @@ func (c *Checker) lacking(at time.Duration, p *proxy, view View) string {
 }
 
 // missing says which clusters of a team are not there with enough endpoints, by
-// the newest version, unless all of some version are.
-func (c *Checker) missing(at time.Duration, team int, whole map[string]bool) string {
+// the newest version, unless all of some version are. A proxy that got no update
+// for longer may have what it was seen to have.
+func (c *Checker) missing(at time.Duration, team int, p *proxy) string {
 	var newest string
 	for i, version := range slices.Backward(c.versions) {
 		var without []string
 		for _, s := range version.config.Teams[team].Services {
-			if !whole[s.Cluster()] {
+			if !p.whole[s.Cluster()] {
 				without = append(without, s.Cluster())
 			}
 		}
@@ -220,7 +221,7 @@ func (c *Checker) missing(at time.Duration, team int, whole map[string]bool) str
 		if i == len(c.versions)-1 {
 			newest = fmt.Sprintf("clusters %v of version %d, or their endpoints, and some of each older version", without, i)
 		}
-		if version.at < at-Window {
+		if version.at < at-Window && i <= p.held {
 			break
 		}
 	}

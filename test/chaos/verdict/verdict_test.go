@@ -60,6 +60,7 @@ func TestVanished(t *testing.T) {
 		"the newest version":                                {at: at(last), holds: last},
 		"a version of a past":                               {at: at(last), holds: 3},
 		"a version of a far past":                           {at: at(last) + 10*time.Minute, holds: 3, want: 1},
+		"no update for long":                                {at: at(last) + 10*time.Minute, holds: last},
 		"more than a version":                               {at: at(last), holds: last, spoil: func(v *View) { v.Clusters["left over"] = []int{1} }},
 		"other endpoints":                                   {at: at(last), holds: last, spoil: func(v *View) { v.Clusters[cluster] = []int{7, 8, 9} }},
 		"a cluster is missing":                              {at: at(last), holds: last, spoil: func(v *View) { delete(v.Clusters, cluster) }, want: 1},

@@ -71,23 +71,21 @@ func (p *proxy) answers(ctx context.Context) bool {
 	return err == nil
 }
 
-// watch tells the checker every so often what the Envoy has, until ctx ends.
+// watch tells the checker every so often what the Envoy has, until ctx ends. It
+// is an error if the Envoy ends before; one that is slow to answer is asked again.
 func (p *proxy) watch(ctx context.Context, checker *verdict.Checker, began time.Time) error {
 	defer p.client.CloseIdleConnections()
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
 	for {
-		view, err := p.view(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("%s does not say what it has: %w", p.name, err)
+		if view, err := p.view(ctx); err == nil {
+			checker.Sample(time.Since(began), p.name, view)
 		}
-		checker.Sample(time.Since(began), p.name, view)
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-p.process.ended:
+			return fmt.Errorf("%s ended: %w", p.name, p.process.err)
 		case <-ticker.C:
 		}
 	}

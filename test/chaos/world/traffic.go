@@ -20,7 +20,7 @@ const sendEvery = 100 * time.Millisecond
 // send sends requests through a proxy, to each path of each listener in turn,
 // until ctx ends; each is told to the checker.
 func (p *proxy) send(ctx context.Context, checker *verdict.Checker, began time.Time, reused bool) {
-	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: !reused}}
+	client := &http.Client{Timeout: 2 * patience, Transport: &http.Transport{DisableKeepAlives: !reused}}
 	defer client.CloseIdleConnections()
 	ticker := time.NewTicker(sendEvery)
 	defer ticker.Stop()

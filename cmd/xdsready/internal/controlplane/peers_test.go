@@ -77,7 +77,7 @@ func TestGoneGroupsAreNotCompared(t *testing.T) {
 	if _, kept := p.store.Get("edge"); !kept {
 		t.Error("its proxies have lost their config")
 	}
-	write(t, filepath.Join(dir, "edge/a.yaml"), cluster)
+	write(t, filepath.Join(dir, "edge", "a.yaml"), cluster)
 	soon(t, "the group is back", func() bool { _, ok := p.Snapshot("edge"); return ok })
 }
 
