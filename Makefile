@@ -188,6 +188,10 @@ bench-docs: go ## Measure the cost of many proxies and write docs/performance.md
 bench-kubernetes: go ## Measure a start and changes with a full kube-apiserver, and write docs/performance.md
 	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes/' --docs docs
 
+.PHONY: bench-ready
+bench-ready: go ## Measure how long a start takes with 100 to 50,000 Services in a kube-apiserver (20 minutes)
+	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes-sizes/'
+
 ##@ Maintain
 
 .PHONY: generate

@@ -64,6 +64,16 @@ func untilSignal() context.Context {
 	return ctx
 }
 
+// exitOnInterrupt ends the process at once on SIGINT, which somebody at a terminal
+// sends: SIGTERM drains. It returns what ends that.
+func exitOnInterrupt(ctx context.Context) (end func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), errInterrupted) {
+			os.Exit(exitInterrupted)
+		}
+	})
+}
+
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "xdsready",

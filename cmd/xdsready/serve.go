@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -85,16 +82,6 @@ address cannot be used, 130 after SIGINT.`,
 	return cmd
 }
 
-// exitOnInterrupt ends the process at once on SIGINT, which somebody at a terminal
-// sends: SIGTERM drains. It returns what ends that.
-func exitOnInterrupt(ctx context.Context) (end func() bool) {
-	return context.AfterFunc(ctx, func() {
-		if errors.Is(context.Cause(ctx), errInterrupted) {
-			os.Exit(exitInterrupted)
-		}
-	})
-}
-
 // addSourceFlags adds the flags of where the config comes from.
 func addSourceFlags(flags *pflag.FlagSet, o *controlplane.Options) {
 	flags.StringVar(&o.Source, "source", "", "where the config comes from: dir:PATH or kubernetes (required)")
@@ -117,7 +104,7 @@ func addServingFlags(flags *pflag.FlagSet, o *controlplane.Options) {
 	flags.DurationVar(&o.GroupRetention, "group-retention", time.Hour, "how long a node group that disappears keeps its last snapshot")
 	flags.DurationVar(&o.RemovalDelay, "removal-delay", 15*time.Second, "how long a cluster stays that nothing routes to any more, for requests that a filter of Envoy holds; 0: the default")
 	flags.DurationVar(&o.ListenerDrain, "listener-drain", 10*time.Minute, "Envoy's --drain-time-s: how long a cluster stays that a changed or removed listener's old connections may use; 0: the default")
-	flags.IntVar(&o.MaxRemovals, "max-removals", 0, "how many percent of its clusters, listeners or endpoints a proxy may lose at once; the removal of more, and at least 3, waits for --hold-removals, in case an input vanished by mistake; 0: none waits")
+	flags.IntVar(&o.MaxRemovals, "max-removals", 0, "how many percent of its clusters, listeners or endpoints a proxy may lose at once; the removal of more, and at least 2, waits for --hold-removals, in case an input vanished by mistake; 0: none waits")
 	flags.DurationVar(&o.HoldRemovals, "hold-removals", time.Minute, "how long such removals wait; 0: the default")
 	flags.DurationVar(&o.StartDeadline, "start-deadline", 5*time.Minute, "after how long a start that is not complete is reported; the gate stays shut; negative: never")
 	flags.IntVar(&o.MaxInitialSyncs, "max-initial-syncs", 0, "how many proxies get their first config at a time, fewer while the machine is busy; 0: 64 for each CPU")

@@ -67,8 +67,8 @@ func (r *rig) inSync(t *testing.T) *sotwPipe {
 	return p
 }
 
-// endsAfter checks that streams end so long after a time, in order of these times.
-func endsAfter(t *testing.T, from time.Time, text string, streams []*sotwPipe, want ...time.Duration) {
+// endsAfter checks that streams end, because of a drain, so long after a time.
+func endsAfter(t *testing.T, from time.Time, streams []*sotwPipe, want ...time.Duration) {
 	t.Helper()
 	ended := make(chan time.Duration, len(streams))
 	for _, p := range streams {
@@ -85,7 +85,7 @@ func endsAfter(t *testing.T, from time.Time, text string, streams []*sotwPipe, w
 		t.Errorf("streams end after %v, want %v", got, want)
 	}
 	for _, p := range streams {
-		wantStatus(t, p.err, codes.Unavailable, text)
+		wantStatus(t, p.err, codes.Unavailable, "draining")
 	}
 }
 
@@ -114,12 +114,12 @@ func TestDrain(t *testing.T) {
 		if !d.registry.Open() {
 			t.Error("the gate is shut before the delay has passed")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if d.registry.Open() {
 			t.Error("the gate is open after the delay")
 		}
-		endsAfter(t, stopped, "draining", proxies, drainDelay, drainDelay+2*time.Second, drainDelay+4*time.Second,
+		endsAfter(t, stopped, proxies, drainDelay, drainDelay+2*time.Second, drainDelay+4*time.Second,
 			drainDelay+6*time.Second, drainDelay+8*time.Second)
 		<-d.drained.Done()
 		if took, want := time.Since(stopped), drainDelay+8*time.Second+lastWords; took != want {
@@ -182,7 +182,7 @@ func TestDrainWaitsForTheStep(t *testing.T) {
 		if took := time.Since(stopped); took != time.Second {
 			t.Errorf("the stream ends %v after the drain began, want 1s: at its ACK", took)
 		}
-		endsAfter(t, stopped, "draining", []*sotwPipe{slow}, 5*time.Second)
+		endsAfter(t, stopped, []*sotwPipe{slow}, 5*time.Second)
 		<-drained.Done()
 	})
 }
@@ -207,8 +207,8 @@ func TestDrainEndsWhoeverIsNotServed(t *testing.T) {
 				drained := r.server.WithDrain(ctx)
 				stopped := time.Now()
 				stop()
-				endsAfter(t, stopped, "draining", []*sotwPipe{p}, 0)
-				endsAfter(t, stopped, "draining", []*sotwPipe{r.sotwPipe(t, "")}, 0)
+				endsAfter(t, stopped, []*sotwPipe{p}, 0)
+				endsAfter(t, stopped, []*sotwPipe{r.sotwPipe(t, "")}, 0)
 				<-drained.Done()
 			})
 		})

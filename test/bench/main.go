@@ -1,9 +1,10 @@
 // Command bench measures how fast and how small xdsready is, in pairs with its
 // peers in the same run:
 //
-//	make bench                                      everything but scale/ and kubernetes/, in about 5 minutes
+//	make bench                                      everything but scale/ and kubernetes…, in about 5 minutes
 //	make bench-docs                                 fanout/, idle/ and scale/, into docs/performance.md
 //	make bench-kubernetes                           kubernetes/, into docs/performance.md, in about 6 minutes
+//	make bench-ready                                kubernetes-sizes/, in about 20 minutes
 //	go run ./test/bench --list                      the rows, measuring nothing
 //	go run ./test/bench --only '^(gate|readyz)/'    rows whose names match
 //	go run ./test/bench --output json > bench.json
@@ -22,6 +23,7 @@
 //	idle/        memory of a proxy that has all its config (Linux)
 //	scale/       cost against the number of proxies and of resources (Linux)
 //	kubernetes/  the command, reading a real API server that is full (Linux)
+//	kubernetes-sizes/  its start, with few and with many objects there (Linux)
 //
 // The table goes to standard output, progress to standard error. Exit codes: 0
 // all targets are met, 1 a target is missed, 2 a flag is wrong or something
@@ -108,7 +110,7 @@ func measure(ctx context.Context, s scale, args []string, stdout, stderr io.Writ
 }
 
 // usual is what is measured unless rows are named: all but scale/, which takes
-// minutes and has no targets, and kubernetes/, which needs a kube-apiserver.
+// minutes and has no targets, and kubernetes…, which needs a kube-apiserver.
 const usual = "^(gate|readyz|opening|held|fanout|idle)/"
 
 // options are the program's flags.

@@ -58,7 +58,7 @@ func suiteNames() []string {
 }
 
 func TestJSONHasEveryRowWithBothItsNumbers(t *testing.T) {
-	code, stdout, stderr := call(t, "--output", "json", "--only", `^[^k][^/]*/`) // kubernetes/ has a test of its own
+	code, stdout, stderr := call(t, "--output", "json", "--only", `^[^k][^/]*/`) // kubernetes… have a test of their own
 	var r report
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatalf("standard output is no JSON (exit code %d): %v\n%s%s", code, err, stdout, stderr)

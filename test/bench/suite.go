@@ -21,7 +21,7 @@ type benchmark struct {
 
 // suite is everything that is measured. A new benchmark is a file with its two
 // sides and a line here.
-var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams, fanoutSotW, fanoutDelta, fanoutVariants, idleStreams, fanoutScale, kubernetesSource}
+var suite = []benchmark{gateReads, readyzProbes, openings, heldStreams, fanoutSotW, fanoutDelta, fanoutVariants, idleStreams, fanoutScale, kubernetesSource, kubernetesSizes}
 
 // scale is how much is measured: less makes the numbers worse, not different.
 type scale struct {
@@ -41,7 +41,7 @@ type scale struct {
 	proxies  int // in a session
 	services int // that a server has
 	changes  int // of one endpoint, in a session
-	shrink   int // divides the sizes of the rows scale/
+	shrink   int // divides the sizes of the rows scale/ and kubernetes-sizes/
 
 	clusterServices int           // in the API server of the rows kubernetes/
 	clusterRoutes   int           // that share them

@@ -80,12 +80,14 @@ func try(ctx context.Context, args []string, stdout, stderr io.Writer) (broken, 
 	return r.verdict(), err
 }
 
-// logs makes the directory of all logs.
-func logs(dir string) (string, error) {
-	if dir == "" {
-		return os.MkdirTemp("", "xdsready-chaos-")
+// logs makes the directory of all logs in another one.
+func logs(in string) (string, error) {
+	if in != "" {
+		if err := os.MkdirAll(in, 0o700); err != nil {
+			return "", err
+		}
 	}
-	return dir, os.MkdirAll(dir, 0o700)
+	return os.MkdirTemp(in, "xdsready-chaos-")
 }
 
 // telling is the length from which on a run of a baseline finds something.

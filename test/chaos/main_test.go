@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 	code := chaos(t.Context(), []string{
 		"--duration", "25s", "--seed", "3", "--envoys", "2", "--baseline-envoys", "1", "--output", "json",
 		"--xdsready", filepath.Join(programs, "xdsready"), "--baseline", filepath.Join(programs, "baseline"), "--envoy", envoy,
-		"--logs", filepath.Join(t.TempDir(), "logs"),
+		"--logs", t.TempDir(),
 	}, &out, &log)
 	if code != exitKept {
 		t.Errorf("exit code %d, want %d:\n%s%s", code, exitKept, &log, &out)

@@ -36,7 +36,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.xdsready, "xdsready", "bin/xdsready", "path of the command")
 	flags.StringVar(&o.reference, "baseline", "bin/chaos-baseline", "path of test/chaos/baseline's command")
 	flags.StringVar(&o.envoy, "envoy", "bin/envoy", "path of Envoy")
-	flags.StringVar(&o.logs, "logs", "", "directory of all logs, kept if something was found; empty: a new one")
+	flags.StringVar(&o.logs, "logs", "", "directory to make that of all logs in, which is kept if something was found; empty: that for temporary files")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -69,10 +69,12 @@ func (d *drill) report(dir string) (report, error) {
 		}
 		result := p.Checker.Result(unknown)
 		a := account{
-			Name: p.name, Envoys: p.Envoys(), ours: p.ours, Requests: result.Requests,
-			Failed: len(result.Failed), Causes: map[string]int{}, Excused: result.Excused, Vanished: len(result.Vanished),
-			ExplainedFailed: len(result.ExplainedFailed), ExplainedVanished: len(result.ExplainedVanished), Behind: result.Behind, SettledSeconds: p.settled.Seconds(),
-			LongestSeconds: result.Longest.For.Seconds(), PushedBytes: p.Pushed(), Findings: d.findings(result),
+			Name: p.name, Envoys: p.Envoys(), ours: p.ours,
+			Requests: result.Requests, Failed: len(result.Failed), Causes: map[string]int{}, Excused: result.Excused,
+			Vanished:        len(result.Vanished),
+			ExplainedFailed: len(result.ExplainedFailed), ExplainedVanished: len(result.ExplainedVanished),
+			Behind: result.Behind, SettledSeconds: p.settled.Seconds(), LongestSeconds: result.Longest.For.Seconds(),
+			PushedBytes: p.Pushed(), Findings: d.findings(result),
 		}
 		for _, failed := range result.Failed {
 			a.Causes[failed.Reason]++

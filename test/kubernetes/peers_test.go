@@ -13,16 +13,10 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// valve is a filter that keeps back what comes while it is shut.
+// valve is a filter that keeps back what comes while it is shut. It starts open.
 type valve struct {
-	mu     sync.Mutex // guards opened
-	opened chan struct{}
-}
-
-func newValve() *valve {
-	v := &valve{opened: make(chan struct{})}
-	close(v.opened)
-	return v
+	mu     sync.Mutex    // guards opened
+	opened chan struct{} // nil: it is open; closed when it opens
 }
 
 func (v *valve) filter(response *http.Response) {
@@ -39,91 +33,126 @@ func (v *valve) shut() {
 	v.opened = make(chan struct{})
 }
 
+// open may be called again.
 func (v *valve) open() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	close(v.opened)
+	if v.opened != nil {
+		close(v.opened)
+		v.opened = nil
+	}
 }
 
-// stale starts a replica that lags behind a peer: it has read all, but its watch of
+// laggard is a replica that starts behind a peer: it has read all, but its watch of
 // a resource brings nothing, while a change of that resource has reached the peer
 // and, from there, a proxy.
-func stale(t *testing.T, resource string, change func(t *testing.T, s *scene, peer *program), flags ...string) (*scene, *program, *valve) {
+type laggard struct {
+	*scene
+	*program
+	relay *relay
+	watch valve
+}
+
+func newLaggard(t *testing.T, resource string, change func(t *testing.T, s *scene, x *proxy), flags ...string) *laggard {
 	t.Helper()
 	s := newSceneWithClass(t, shared)
 	s.create(t, append(s.backend("app"), s.gateway("gw"), s.route("first", "gw", "app"), s.route("doomed", "gw", "app"))...)
 	peer := s.serve(t, "--peers", newHost()+":18000") // so that it answers; its own peer is none
 	peer.wantReady(t)
 
-	r, v, resume := startRelay(t, s.environment.Config), newValve(), make(chan struct{})
-	r.set(resource, v.filter)
-	r.pause("namespaces", resume) // another resource, so that the start does not go on too soon
-	late := serve(t, r.kubeconfig(t), s.flags(append(flags, "--peers", peer.xds)...)...)
-	late.until(t, "/readyz?verbose", "through its first reads", func(_ int, body string) bool {
+	l, resume := &laggard{scene: s, relay: startRelay(t, s.environment.Config)}, make(chan struct{})
+	t.Cleanup(l.watch.open) // or the relay would never end
+	l.relay.set(resource, l.watch.filter)
+	l.relay.pause("namespaces", resume) // another resource, so that the start does not go on too soon
+	l.program = serve(t, l.relay.kubeconfig(t), s.flags(append(flags, "--peers", peer.xds)...)...)
+	l.until(t, "/readyz?verbose", "through its first reads", func(_ int, body string) bool {
 		return hasLine(body, "[+]informers/"+resource) && hasLine(body, "[-]informers/namespaces")
 	})
-	v.shut()
-	change(t, s, peer)
+	l.watch.shut()
+	change(t, s, connect(t, peer, "delta", ofGateway(s.group("gw"))))
 	close(resume)
-	return s, late, v
+	return l
 }
+
+// Changes that a proxy of the peer has seen.
+
+func addRoute(t *testing.T, s *scene, x *proxy) {
+	t.Helper()
+	s.create(t, s.route("second", "gw", "app"))
+	x.until(t, "the new route", s.serves("second", "app"))
+}
+
+func removeRoute(t *testing.T, s *scene, x *proxy) {
+	t.Helper()
+	s.remove(t, &gatewayv1.HTTPRoute{ObjectMeta: s.meta("doomed")})
+	x.until(t, "no such route", func(v view) bool {
+		return v.targets()[pathOf("first")] != "" && v.targets()[pathOf("doomed")] == ""
+	})
+}
+
+func removeEndpoints(t *testing.T, s *scene, x *proxy) {
+	t.Helper()
+	s.update(t, s.slice("app"))
+	x.until(t, "no endpoint", func(v view) bool {
+		return v.clusters()[s.cluster("app")] != nil && len(v.endpoints(s.cluster("app"))) == 0
+	})
+}
+
+// wantUpToDate waits until the replica is ready, and fails the test if it sends a
+// proxy anything that lacks the change.
+func (l *laggard) wantUpToDate(t *testing.T, follows func(view) bool) {
+	t.Helper()
+	l.wantReady(t)
+	connectWatched(t, l.program, "delta", ofGateway(l.group("gw")), func(v view) {
+		if v.targets()[pathOf("first")] != "" && !follows(v) {
+			t.Errorf("the proxy was sent what the peer had replaced: %v", v.targets())
+		}
+	}).until(t, "its config", func(v view) bool { return v.targets()[pathOf("first")] != "" })
+}
+
+func hasNoDoomed(v view) bool { return v.targets()[pathOf("doomed")] == "" }
 
 // A replica that starts and lags behind a peer stays red, and says behind what,
 // until it has read what the peer had. What it serves then has it all.
 func TestStaleReplicaWaitsForPeers(t *testing.T) {
 	t.Parallel()
-	added := func(t *testing.T, s *scene, peer *program) {
-		t.Helper()
-		s.create(t, s.route("second", "gw", "app"))
-		connect(t, peer, "delta", ofGateway(s.group("gw"))).until(t, "the new route", s.serves("second", "app"))
-	}
-	removed := func(t *testing.T, s *scene, peer *program) {
-		t.Helper()
-		s.remove(t, &gatewayv1.HTTPRoute{ObjectMeta: s.meta("doomed")})
-		connect(t, peer, "delta", ofGateway(s.group("gw"))).until(t, "no such route", func(v view) bool {
-			return v.targets()[pathOf("first")] != "" && v.targets()[pathOf("doomed")] == ""
-		})
-	}
-	unserved := func(t *testing.T, s *scene, peer *program) {
-		t.Helper()
-		s.update(t, s.slice("app"))
-		connect(t, peer, "delta", ofGateway(s.group("gw"))).until(t, "no endpoint", func(v view) bool {
-			return v.clusters()[s.cluster("app")] != nil && len(v.endpoints(s.cluster("app"))) == 0
-		})
-	}
 	for name, test := range map[string]struct {
 		resource string
-		change   func(*testing.T, *scene, *program)
+		change   func(*testing.T, *scene, *proxy)
 		follows  func(s *scene, v view) bool
 	}{
-		"a new route":       {"httproutes", added, func(_ *scene, v view) bool { return v.targets()[pathOf("second")] != "" }},
-		"a deleted route":   {"httproutes", removed, func(_ *scene, v view) bool { return v.targets()[pathOf("doomed")] == "" }},
-		"endpoints that go": {"endpointslices", unserved, func(s *scene, v view) bool { return len(v.endpoints(s.cluster("app"))) == 0 }},
+		"a new route":       {"httproutes", addRoute, func(_ *scene, v view) bool { return v.targets()[pathOf("second")] != "" }},
+		"a deleted route":   {"httproutes", removeRoute, func(_ *scene, v view) bool { return hasNoDoomed(v) }},
+		"endpoints that go": {"endpointslices", removeEndpoints, func(s *scene, v view) bool { return len(v.endpoints(s.cluster("app"))) == 0 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, late, v := stale(t, test.resource, test.change)
-			late.wantNamed(t, "peers/inputs", "had read "+test.resource+" up to ", "here it is ")
-			never(t, "ready without what its peer knows", time.Second, func() bool { return late.ready(t) })
-			v.open()
-			late.wantReady(t)
-			connectWatched(t, late, "delta", ofGateway(s.group("gw")), func(held view) {
-				if held.targets()[pathOf("first")] != "" && !test.follows(s, held) {
-					t.Errorf("the proxy was sent what the peer had replaced: %v", held.targets())
-				}
-			}).until(t, "its config", func(held view) bool { return held.targets()[pathOf("first")] != "" })
+			l := newLaggard(t, test.resource, test.change)
+			l.wantNamed(t, "peers/inputs", "had read "+test.resource+" up to ", "here it is ")
+			never(t, "ready without what its peer knows", time.Second, func() bool { return l.ready(t) })
+			l.watch.open()
+			l.wantUpToDate(t, func(v view) bool { return test.follows(l.scene, v) })
 		})
 	}
+}
+
+// To have read a delete is not enough: it counts once it is known to be no sign of
+// a CRD that goes, which the API server is asked for.
+func TestStaleReplicaWorksItIn(t *testing.T) {
+	t.Parallel()
+	l, resume := newLaggard(t, "httproutes", removeRoute), make(chan struct{})
+	l.relay.pause("httproutes.gateway.networking.k8s.io", resume)
+	l.watch.open()
+	l.wantNamed(t, "peers/inputs", "what was read is not worked in yet")
+	never(t, "ready with a delete in doubt", time.Second, func() bool { return l.ready(t) })
+	close(resume)
+	l.wantUpToDate(t, hasNoDoomed)
 }
 
 // At --peers-deadline a stale replica goes on, which is shown.
 func TestPeersDeadline(t *testing.T) {
 	t.Parallel()
-	_, late, _ := stale(t, "httproutes", func(t *testing.T, s *scene, peer *program) {
-		t.Helper()
-		s.create(t, s.route("second", "gw", "app"))
-		connect(t, peer, "delta", ofGateway(s.group("gw"))).until(t, "the new route", s.serves("second", "app"))
-	}, "--peers-deadline", "2s")
+	late := newLaggard(t, "httproutes", addRoute, "--peers-deadline", "2s")
 	late.until(t, "/readyz?verbose", "green without", func(code int, body string) bool {
 		return code == http.StatusOK && hasLine(body, "peers/inputs", "gave up after 2s")
 	})

@@ -32,9 +32,9 @@ import (
 // can be held. All else goes on: additions, changes, the switch to other clusters.
 // Nor does the order of removals change: what something held refers to stays.
 
-// fewest is how many resources a large loss has at least. Percents say nothing of
-// the one or two listeners or clusters of a small config: to remove those is an edit.
-const fewest = 3
+// fewest is how many resources a large loss has at least: to remove one is an edit,
+// whatever part of a small config that is.
+const fewest = 2
 
 // guard decides what is held, of a type again when the target has changed, and
 // ends the holds whose time has come.
@@ -92,7 +92,7 @@ func (p *Proxy) keep(s *subscription, names []string, of int, now time.Time) {
 	}
 	slices.Sort(names)
 	p.note(Event{
-		Kind: RemovalsHeld, TypeURL: s.typeURL, Names: names[:min(len(names), fewest)],
+		Kind: RemovalsHeld, TypeURL: s.typeURL, Names: names[:min(len(names), 3)],
 		Message: fmt.Sprintf("%d of %d", len(names), of),
 	})
 }

@@ -103,8 +103,8 @@ func TestALossThatEnds(t *testing.T) {
 
 func TestASmallLossIsNotHeld(t *testing.T) {
 	for name, test := range map[string]struct{ before, after []string }{
-		"half is not more than half":         {[]string{"a", "b", "c", "d", "e", "f"}, []string{"a", "b", "c"}},
-		"two of two are an edit of a person": {[]string{"a", "b"}, nil},
+		"half is not more than half":        {[]string{"a", "b", "c", "d", "e", "f"}, []string{"a", "b", "c"}},
+		"one of one is an edit of a person": {[]string{"a"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := withClusters(t, guarded(true), test.before...)

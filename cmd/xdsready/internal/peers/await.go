@@ -145,7 +145,7 @@ func (p *Peers) reach(ctx context.Context, marks newest) error {
 			}
 		}
 		if behind == "" && !p.options.Inputs.Settled() {
-			behind = "what derives from the inputs is not computed yet"
+			behind = "what was read is not worked in yet"
 		}
 		if behind == "" {
 			return nil

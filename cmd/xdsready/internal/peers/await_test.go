@@ -96,7 +96,7 @@ func TestAwaitNewest(t *testing.T) {
 	})
 	r.set(func(r *replica) { r.marks[0].Reached = "500" })
 	eventually(t, "what derives is waited for", func() bool {
-		return r.waitsFor() == "what derives from the inputs is not computed yet"
+		return r.waitsFor() == "what was read is not worked in yet"
 	})
 	select {
 	case err := <-done:
@@ -139,7 +139,7 @@ func TestAwaitGarbage(t *testing.T) {
 		r := starting("100")
 		r.unsettled = true
 		done := background(t, r.make(t, r.options("a", serving("abc").serve(t, "b"))).Await)
-		eventually(t, "it is compared", func() bool { return strings.Contains(r.waitsFor(), "not computed yet") })
+		eventually(t, "it is compared", func() bool { return strings.Contains(r.waitsFor(), "not worked in yet") })
 		r.set(func(r *replica) { r.unsettled = false })
 		wantAwaited(t, done)
 		if n := r.logged("a peer's input cannot be compared"); n != 1 {

@@ -118,3 +118,15 @@ func TestFollowed(t *testing.T) {
 		})
 	}
 }
+
+// The first update shows all that there is, whether or not the handlers of krt have
+// told of it yet: a replica that has just caught up must not leave out the newest.
+func TestFirstUpdateNeedsNoEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.tell()
+		s.changes.take() // as if they were still on their way
+		_, groups := s.take()
+		same(t, "groups", []string{"shop/g0", "shop/g1"}, groups)
+	})
+}
