@@ -43,7 +43,7 @@ type lab struct {
 }
 
 // openLab builds the command, unless there is one. The caller closes the lab.
-func openLab(ctx context.Context, s size, command string, seed uint64, progress io.Writer) (*lab, error) {
+func openLab(ctx context.Context, o options, progress io.Writer) (*lab, error) {
 	envoy := os.Getenv("ENVOY")
 	if _, err := os.Stat(envoy); err != nil {
 		return nil, fmt.Errorf("ENVOY is not the path of an Envoy, as `make restart` sets it: %w", err)
@@ -53,10 +53,10 @@ func openLab(ctx context.Context, s size, command string, seed uint64, progress 
 		return nil, err
 	}
 	l := &lab{
-		size: s, directory: directory, envoyPath: envoy, command: command,
-		seed: seed, progress: progress, began: time.Now(),
+		size: o.size, directory: directory, envoyPath: envoy, command: o.binary,
+		seed: o.seed, progress: progress, began: time.Now(),
 	}
-	if command != "" {
+	if o.binary != "" {
 		return l, nil
 	}
 	l.command = filepath.Join(directory, "xdsready")

@@ -1,7 +1,7 @@
 // Command restart measures what proxies notice when the control plane is
 // restarted, crashes, or opens to all of them at once:
 //
-//	make restart                                     everything, in about 5 minutes
+//	make restart                                     everything, in about 4 minutes
 //	go run ./test/restart --only rolling             one scene: rolling, crash or cold
 //
 // The replicas are real `xdsready serve` processes on loopback that read one
@@ -28,6 +28,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -70,47 +71,75 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitMet
 }
 
-// scenes are what can be measured, in order.
-var scenes = []struct {
+// scene is something that can be measured.
+type scene struct {
 	name    string
 	measure func(*lab, context.Context) error
-}{
+}
+
+// scenes are all there are, in order.
+var scenes = []scene{
 	{"rolling", (*lab).rolling},
 	{"crash", (*lab).crash},
 	{"cold", (*lab).cold},
 }
 
-// measure does what the flags say, writes the tables and returns what missed.
-func measure(ctx context.Context, args []string, stdout, stderr io.Writer) (missed []string, err error) {
+// options are the program's flags.
+type options struct {
+	size
+	scenes []scene
+	seed   uint64
+	binary string // path of the xdsready to measure; empty: it is built
+}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	o := options{size: full, scenes: scenes}
 	flags := flag.NewFlagSet("restart", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	s := full
 	only := flags.String("only", "", "measure this `scene` only: rolling, crash or cold")
-	flags.IntVar(&s.simulated, "simulated", s.simulated, "how many proxies are simulated")
-	flags.IntVar(&s.real, "envoys", s.real, "how many Envoys run")
-	command := flags.String("xdsready", "", "`path` of the xdsready to measure; empty: it is built")
-	seed := flags.Uint64("seed", rand.Uint64(), "seed of the simulated proxies' back-off")
+	flags.IntVar(&o.simulated, "simulated", o.simulated, "how many proxies are simulated")
+	flags.IntVar(&o.real, "envoys", o.real, "how many Envoys run")
+	flags.StringVar(&o.binary, "xdsready", "", "`path` of the xdsready to measure; empty: it is built")
+	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the simulated proxies' back-off")
 	if err := flags.Parse(args); err != nil {
-		return nil, err
+		return o, err
 	}
-	l, err := openLab(ctx, s, *command, *seed, stderr)
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
+	if *only == "" {
+		return o, nil
+	}
+	i := slices.IndexFunc(scenes, func(s scene) bool { return s.name == *only })
+	if i < 0 {
+		return o, fmt.Errorf("--only: unknown scene %q: rolling, crash or cold", *only)
+	}
+	o.scenes = scenes[i : i+1]
+	return o, nil
+}
+
+// measure does what the flags say, writes the tables and returns what missed.
+func measure(ctx context.Context, args []string, stdout, stderr io.Writer) (missed []string, err error) {
+	o, err := parseOptions(args, stderr)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.close()) }()
-	l.say("seed %d, logs in %s", *seed, l.directory)
-	known := false
-	for _, scene := range scenes {
-		if *only != "" && *only != scene.name {
-			continue
-		}
-		known = true
-		if err := scene.measure(l, ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", scene.name, err)
-		}
+	l, err := openLab(ctx, o, stderr)
+	if err != nil {
+		return nil, err
 	}
-	if !known {
-		return nil, fmt.Errorf("--only: unknown scene %q: rolling, crash or cold", *only)
+	defer func() {
+		if err != nil || len(missed) > 0 {
+			l.say("the logs are kept in %s", l.directory)
+			return
+		}
+		err = l.close()
+	}()
+	l.say("seed %d", o.seed)
+	for _, s := range o.scenes {
+		if err := s.measure(l, ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
 	}
 	return l.report.missed(), l.report.write(stdout)
 }

@@ -32,7 +32,7 @@ func TestScenesInSmall(t *testing.T) {
 		}
 		t.Setenv("ENVOY", path)
 	}
-	l, err := openLab(t.Context(), small, "", 1, t.Output())
+	l, err := openLab(t.Context(), options{size: small, seed: 1}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (a *Admission) interceptStream(srv any, ss grpc.ServerStream, info *grpc.St
 	if !gated(info.FullMethod) {
 		return handler(srv, ss)
 	}
-	s := newStream(a, c, ss, info.FullMethod, began)
+	s := newStream(a, ss, info.FullMethod, began)
 	defer s.end()
 	err = handler(srv, s)
 	if errors.As(err, new(moved.Error)) {
@@ -114,7 +114,6 @@ func (a *Admission) interceptStream(srv any, ss grpc.ServerStream, info *grpc.St
 func (a *Admission) enter(ctx context.Context, fullMethod string) (*conn, error) {
 	c := a.conns.of(ctx)
 	if !gated(fullMethod) {
-		c.arrived()
 		c.enter()
 		return c, nil
 	}
@@ -142,7 +141,6 @@ func (a *Admission) pass(ctx context.Context, c *conn) error {
 	case a.reg.Phase() == ready.Draining: // nothing is worth waiting for
 		why = drainingNow
 	case a.options.Mode == Hold:
-		c.arrived()
 		why = a.queue.wait(ctx, connKey(ctx, c))
 	}
 	switch why {
@@ -156,7 +154,6 @@ func (a *Admission) pass(ctx context.Context, c *conn) error {
 		return nil // it opened in the meantime
 	}
 	a.metrics.refuse(why)
-	c.arrived()
 	c.refuse()
 	return status.Error(codes.Unavailable, cut(shut.Error())+a.detail(why))
 }

@@ -43,13 +43,12 @@ const (
 // as it is, as TLS does: the address value is how a call finds its connection.
 // Refusals work without Listener, and under grpc's ServeHTTP, but close nothing.
 func (a *Admission) Listener(lis net.Listener) net.Listener {
-	return &listener{Listener: lis, table: &a.conns, arrivals: newArrivals()}
+	return &listener{Listener: lis, table: &a.conns}
 }
 
 type listener struct {
 	net.Listener
-	table    *connTable
-	arrivals *arrivals
+	table *connTable
 }
 
 // Accept returns connections that their calls are found by.
@@ -58,11 +57,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.arrivals.enter()
-	added := l.table.add(c)
-	added.arriving = time.AfterFunc(longestArrival, l.arrivals.leave)
-	added.arrivals = l.arrivals
-	return added, nil
+	return l.table.add(c), nil
 }
 
 // connTable finds the connection of a call. gRPC tells a call the net.Addr that
@@ -121,10 +116,8 @@ func (t *connTable) of(ctx context.Context) *conn {
 type conn struct {
 	net.Conn
 	// Set once.
-	table    *connTable
-	addr     net.Addr
-	arrivals *arrivals
-	arriving *time.Timer // ends the arrival; stopped when something else does
+	table *connTable
+	addr  net.Addr
 
 	mu      sync.Mutex // guards the following; leaf lock
 	calls   int        // let through and not yet returned
@@ -134,13 +127,6 @@ type conn struct {
 	closing *time.Timer // runs from then on, till closeAt; nil: does not run
 	closeAt time.Time
 	closeBy time.Time // no write moves closeAt beyond it
-}
-
-// arrived is called when a call on the connection is under way.
-func (c *conn) arrived() {
-	if c != nil && c.arriving.Stop() {
-		c.arrivals.leave()
-	}
 }
 
 // RemoteAddr is what gRPC tells the calls on the connection.
@@ -157,7 +143,6 @@ func (c *conn) Write(b []byte) (int, error) {
 
 // Close is called by gRPC at the end of each connection.
 func (c *conn) Close() error {
-	c.arrived()
 	c.table.remove(c.addr)
 	c.mu.Lock()
 	c.closed = true

@@ -18,7 +18,6 @@ type stream struct {
 	grpc.ServerStream
 	// Set once.
 	admission  *Admission
-	conn       *conn // nil if it did not come through Listener
 	fullMethod string
 
 	// Only used by the goroutine that receives; gRPC allows but one. It may
@@ -37,11 +36,10 @@ type stream struct {
 	progress progress
 }
 
-func newStream(a *Admission, c *conn, ss grpc.ServerStream, fullMethod string, began time.Time) *stream {
+func newStream(a *Admission, ss grpc.ServerStream, fullMethod string, began time.Time) *stream {
 	return &stream{
 		ServerStream: ss,
 		admission:    a,
-		conn:         c,
 		fullMethod:   fullMethod,
 		cleared:      a.options.Authorize == nil,
 		progress: progress{
@@ -60,7 +58,6 @@ func (s *stream) RecvMsg(message any) error {
 	if err := s.ServerStream.RecvMsg(message); err != nil {
 		return err
 	}
-	s.conn.arrived()
 	if err := s.identify(message); err != nil {
 		s.mu.Lock()
 		s.denial, s.cleared = err, false

@@ -35,6 +35,7 @@ func (p *Proxy) change(s *subscription, now time.Time) change {
 	for _, name := range names {
 		p.considerSwitch(s, name, &c, now)
 	}
+	p.reached = nil
 	for _, name := range names {
 		p.considerRemoval(s, name, &c, now)
 	}

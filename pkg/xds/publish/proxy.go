@@ -79,6 +79,7 @@ type Proxy struct {
 
 	cold     map[string]*warming  // clusters that were sent and are not known warm
 	allCold  uint64               // so are all of this CDS response; zero: of none
+	reached  map[string]bool      // clusters that may be chosen, while removals are considered; nil: not looked up
 	leaving  map[string]time.Time // clusters to be removed → unused since; zero: in use
 	replaced map[string]replaced  // listeners whose old filter chain serves
 	draining map[string]time.Time // clusters that a replaced listener named → how long

@@ -36,7 +36,10 @@ func (p *Proxy) mayRemove(s *subscription, name string, now time.Time) bool {
 }
 
 func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bool {
-	if p.reachable(s, name, map[string]bool{}, now) {
+	if p.reached == nil {
+		p.reached = p.reachable(s, now)
+	}
+	if p.reached[name] {
 		delete(p.leaving, name)
 		return false
 	}
@@ -48,23 +51,42 @@ func (p *Proxy) mayRemoveCluster(s *subscription, name string, now time.Time) bo
 	return p.due(unused.Add(p.options.RemovalDelay), now)
 }
 
-// reachable reports whether the proxy may still choose a cluster that the target
-// has not: because something else names it, or a cluster that is reachable itself.
-func (p *Proxy) reachable(clusters *subscription, name string, seen map[string]bool, now time.Time) bool {
-	seen[name] = true
-	if p.draws(name, now) || p.routed(clusters, name) {
-		return true
-	}
-	for other, e := range clusters.held() {
-		made := e.resource.Refers(clusters.typeURL, name) || e.unknown && !e.known()
-		if !made || seen[other] {
-			continue
-		}
-		if _, ok := p.target.resource(clusters.typeURL, other); ok || p.reachable(clusters, other, seen, now) {
-			return true
+// reachable returns the clusters that the proxy may still choose of those that the
+// target has not: those that something else names, and of which clusters are made
+// that it may choose. One that is not known may be made of any.
+func (p *Proxy) reachable(clusters *subscription, now time.Time) map[string]bool {
+	reached, held := map[string]bool{}, map[string][]entry{}
+	var queue []string
+	reach := func(name string) {
+		if !reached[name] {
+			reached[name] = true
+			queue = append(queue, name)
 		}
 	}
-	return false
+	for name, e := range clusters.held() {
+		held[name] = append(held[name], e)
+	}
+	for name := range held {
+		if _, ok := p.target.resource(clusters.typeURL, name); ok || p.draws(name, now) || p.routed(clusters, name) {
+			reach(name)
+		}
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		for _, e := range held[queue[0]] {
+			switch {
+			case e.known():
+				for name := range e.resource.Targets(clusters.typeURL) {
+					reach(name)
+				}
+			case e.unknown:
+				for name := range held {
+					reach(name)
+				}
+				return reached
+			}
+		}
+	}
+	return reached
 }
 
 // routed reports whether something else than a cluster may name it.

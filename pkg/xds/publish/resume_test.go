@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -167,4 +168,28 @@ func TestAProxyThatReconnectsWhileAClusterWarmsGetsItsEndpoints(t *testing.T) {
 		r.send(q)
 		r.wantAfter(100*time.Millisecond, "EDS 1: old")
 	})
+}
+
+// A replica that was started a moment ago knows nothing of the clusters that were
+// replaced before, and each may be made of the others. To look for what is made of
+// what must not take the cube of their number: with 1,000 that is a minute.
+func TestManyUnknownClustersGoTogether(t *testing.T) {
+	const many = 1000
+	r := newRig(t, envoyOptions(true), staticClusters("a")...)
+	initial := map[string]string{}
+	for i := range many {
+		initial[fmt.Sprintf("old-%d", i)] = resource(t, staticCluster("a", 1)).Version().String()
+	}
+	r.send(publish.Request{TypeURL: resourcev3.ClusterType, Initial: initial})
+	r.send(publish.Request{TypeURL: resourcev3.ListenerType})
+	r.want("LDS 1:")
+	r.wantAfter(100*time.Millisecond, "CDS 2: a")
+	r.ack("CDS", "2")
+	r.ack("LDS", "1")
+	r.want()
+	r.now = r.proxy.Deadline()
+	response, _ := r.proxy.Next(r.now)
+	if got := len(response.Removed); got != many || r.now.Sub(time.Unix(0, 0)) != removalDelay+100*time.Millisecond {
+		t.Errorf("%d of %d clusters are removed after %v", got, many, r.now.Sub(time.Unix(0, 0)))
+	}
 }
