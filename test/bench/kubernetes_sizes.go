@@ -56,6 +56,10 @@ func startInCluster(ctx context.Context, p *progress, s scale) (numbers []float6
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
+	p.say("  writing the status of the HTTPRoutes, which a replica that is started later finds there")
+	if err := l.writeStatuses(ctx); err != nil {
+		return nil, fmt.Errorf("first start: %w", err)
+	}
 	medians, err := alternate(ctx, p, s.starts, l.start(l.ours, s.settling))
 	if err != nil {
 		return nil, err

@@ -22,6 +22,10 @@ const (
 	// subscriptions. A proxy that reconnects sends all of them within a few
 	// milliseconds and before any answer; only together do they tell what it holds.
 	listen = 100 * time.Millisecond
+	// catchUp is how long a proxy that came with a version of another replica is left
+	// alone, for this one may lag and know it in a moment. To send what it has would
+	// take the proxy back.
+	catchUp = 3 * time.Second
 )
 
 // Options are the settings of a [Proxy].
@@ -100,6 +104,7 @@ func New(target *Target, o Options) *Proxy {
 func (p *Proxy) SetTarget(target *Target) {
 	p.target = target
 	for _, s := range p.subs {
+		p.recognize(s)
 		p.rebase(s)
 	}
 	for name := range p.leaving {

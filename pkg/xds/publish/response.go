@@ -39,6 +39,9 @@ func (p *Proxy) first(s *subscription, now time.Time) (Response, bool) {
 	if s.unknown && p.awaits(s, now) {
 		return Response{}, false
 	}
+	if s.unknown && (fullState(s.typeURL) || ordered(s.typeURL)) {
+		p.note(Event{Kind: UnknownVersion, TypeURL: s.typeURL, Message: s.claim})
+	}
 	s.fresh = false
 	s.view = view{base: p.target.snapshot}
 	if s.typeURL == resourcev3.RouteType && !s.unknown && !s.wildcard && !p.firstLoad() && p.anyBlocked(s) {
@@ -84,8 +87,19 @@ func (p *Proxy) anyBlocked(s *subscription) bool {
 // awaits reports whether the first response to a proxy that holds unknown config
 // has to wait for what other types tell or do.
 func (p *Proxy) awaits(s *subscription, now time.Time) bool {
+	if !p.options.Aggregated {
+		return false
+	}
 	clusters := s.typeURL == resourcev3.ClusterType
-	if !p.options.Aggregated || !clusters && !ordered(s.typeURL) {
+	step := clusters || ordered(s.typeURL)
+	// No cluster warms that needs endpoints or secrets now, if the proxy has asked for
+	// clusters and has not been sent any.
+	c := p.subs[resourcev3.ClusterType]
+	calm := c != nil && c.mayBeKnown()
+	if s.mayBeKnown() && (step || calm) && !p.due(p.since.Add(catchUp), now) {
+		return true
+	}
+	if !step {
 		return false
 	}
 	if !p.due(p.since.Add(listen), now) {

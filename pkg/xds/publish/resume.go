@@ -53,19 +53,32 @@ func (p *Proxy) resumeSotW(s *subscription, version string, now time.Time) {
 	if version == "" || !fullState(s.typeURL) && !now.Before(p.since.Add(listen)) {
 		return
 	}
-	p.resumed = true
-	if s.view, s.unknown = p.viewOf(s, version, now); s.unknown {
-		if fullState(s.typeURL) || ordered(s.typeURL) {
-			p.note(Event{Kind: UnknownVersion, TypeURL: s.typeURL, Message: version})
-		}
+	p.resumed, s.claim = true, version
+	p.recognize(s)
+}
+
+// recognize works in the version that a SotW proxy came with, if it is known by now.
+func (p *Proxy) recognize(s *subscription) {
+	if !s.fresh || s.claim == "" {
 		return
 	}
-	s.fresh, s.version, s.updated = false, version, now
+	held, unknown := p.viewOf(s, s.claim)
+	if s.unknown = unknown; unknown {
+		return
+	}
+	s.fresh, s.view, s.version, s.updated = false, held, s.claim, p.since
 	p.rebase(s)
 }
 
+// mayBeKnown reports whether another replica may have made the version that a proxy
+// came with, of something that this one has not read yet.
+func (s *subscription) mayBeKnown() bool {
+	_, _, _, ok := parseVersion(s.claim)
+	return s.fresh && s.unknown && ok
+}
+
 // viewOf returns what a proxy of that version holds, or that it is not known.
-func (p *Proxy) viewOf(s *subscription, version string, now time.Time) (held view, unknown bool) {
+func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool) {
 	set, more, less, ok := parseVersion(version)
 	if !ok {
 		return view{}, true
@@ -95,7 +108,7 @@ func (p *Proxy) viewOf(s *subscription, version string, now time.Time) (held vie
 			// that is known here refers to it, and it goes with the next response, which
 			// comes when it would have been removed at the latest.
 			p.note(Event{Kind: UnknownOld, TypeURL: s.typeURL, Message: v.String()})
-			s.sweep = now.Add(p.options.RemovalDelay)
+			s.sweep = p.since.Add(p.options.RemovalDelay)
 		default:
 			return view{}, true
 		}

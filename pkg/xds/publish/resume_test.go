@@ -133,13 +133,40 @@ func TestAnUnknownSotWVersionIsToldAndWaitsForTheOtherTypes(t *testing.T) {
 	before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
 	r := resumeRig(t, envoyOptions(false), after) // it has never seen before
 	r.reconnect(false, before)
+	r.wantAfter(100*time.Millisecond, "SDS 1: (greeting)")
+	r.wantAfter(catchUp-100*time.Millisecond, "CDS 2: new", "EDS 3:")
+	r.ack("CDS", "2")
+	r.want("RDS 4: routes")
 	if events := r.events(publish.UnknownVersion); len(events) != 2 { // of clusters and route tables
 		t.Errorf("unknown: %v", events)
 	}
-	r.want("EDS 1:")
-	r.wantAfter(100*time.Millisecond, "CDS 2: new")
-	r.ack("CDS", "2")
-	r.want("RDS 3: routes")
+}
+
+// catchUp is how long a replica that does not know a version waits until it does.
+const catchUp = 3 * time.Second
+
+// A replica that lags does not take a proxy back to what it has itself: it waits
+// until it has read what the proxy has.
+func TestAReplicaThatLagsCatchesUp(t *testing.T) {
+	before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
+	r := resumeRig(t, envoyOptions(false), before)
+	r.reconnect(false, after)
+	r.wantAfter(100*time.Millisecond, "SDS 1: (greeting)")
+	r.now = r.now.Add(catchUp - time.Second)
+	r.publish(swapConfig(t, "new", "new")...)
+	r.want()
+	if events := r.events(publish.UnknownVersion); len(events) > 0 {
+		t.Errorf("unknown: %v", events)
+	}
+	r.publish(swapConfig(t, "newest", "newest")...)
+	r.want("CDS 2: newest new")
+}
+
+// A version that none of our replicas can have made is not waited for.
+func TestAForeignVersionIsNotWaitedFor(t *testing.T) {
+	r := newRig(t, envoyOptions(false), staticClusters("a")...)
+	r.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: "42"})
+	r.wantAfter(100*time.Millisecond, "CDS 1: a")
 }
 
 // The endpoints that it asks for show that it has the cluster already: so the new
@@ -148,10 +175,10 @@ func TestRoutesGoFirstToAProxyThatHasTheirClusters(t *testing.T) {
 	before, after := snapshot(t, swapConfig(t, "old", "new", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
 	r := resumeRig(t, envoyOptions(false), after)
 	r.reconnect(false, before)
-	r.want("EDS 1: new")
-	r.wantAfter(100*time.Millisecond, "RDS 2: routes")
-	r.ack("RDS", "2", "routes")
-	r.want("CDS 3: new", "EDS 4: new")
+	r.wantAfter(100*time.Millisecond, "SDS 1: (greeting)")
+	r.wantAfter(catchUp-100*time.Millisecond, "EDS 2: new", "RDS 3: routes")
+	r.ack("RDS", "3", "routes")
+	r.want("CDS 4: new", "EDS 5: new")
 }
 
 func TestAProxyThatReconnectsWhileAClusterWarmsGetsItsEndpoints(t *testing.T) {
