@@ -197,10 +197,15 @@ func TestDrainEndsWhoeverIsNotServed(t *testing.T) {
 			send(t, p, &discovery.DiscoveryRequest{Node: node("1", "unknown"), TypeUrl: resourcev3.ClusterType})
 			return p
 		},
+		"waits for its turn": func(t *testing.T, r *rig) *sotwPipe {
+			t.Helper()
+			r.asks(t, resourcev3.ClusterType)
+			return r.asks(t, resourcev3.ClusterType)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newServer(t, nil, xds.Options{Group: byCluster})
+				r := newServer(t, nil, xds.Options{Group: byCluster, MaxInitialSyncs: 1})
 				r.set(t, "", staticCluster("a"))
 				p := open(t, r)
 				ctx, stop := context.WithCancel(t.Context())

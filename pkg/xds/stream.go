@@ -144,6 +144,9 @@ func (s *stream) serve(ctx context.Context) error {
 		switch {
 		case s.sending:
 		case !s.mayGo():
+			if s.leaving != "" {
+				return s.left()
+			}
 			come = s.turn.come
 		case s.sendNext():
 			stuck = time.After(stuckAfter)
