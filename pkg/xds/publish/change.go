@@ -22,7 +22,7 @@ func (c change) empty() bool { return len(c.send)+len(c.remove)+len(c.absent) ==
 
 // change returns what may be sent of a type now.
 func (p *Proxy) change(s *subscription, now time.Time) change {
-	if p.listening(s, now) {
+	if p.listening(s, now) || p.sparesOld(s, now) {
 		return change{}
 	}
 	var c change
@@ -50,6 +50,21 @@ func (p *Proxy) change(s *subscription, now time.Time) change {
 func (p *Proxy) listening(s *subscription, now time.Time) bool {
 	return p.options.Aggregated && p.resumed && (ordered(s.typeURL) || s.typeURL == resourcev3.ClusterType) &&
 		len(s.view.except) > 0 && !p.due(p.since.Add(listen), now)
+}
+
+// sparesOld reports whether clusters that are not known here, and that the next
+// response takes away, may still be used by routes that are not known either. These
+// go first, unless they wait for a new cluster.
+func (p *Proxy) sparesOld(s *subscription, now time.Time) bool {
+	if s.sweep.IsZero() || p.due(p.since.Add(catchUp+time.Second), now) {
+		return false
+	}
+	for typeURL, other := range p.subs {
+		if ordered(typeURL) && other.fresh && other.unknown {
+			return true
+		}
+	}
+	return false
 }
 
 // missing tells of the names that were asked for and do not exist. To be told

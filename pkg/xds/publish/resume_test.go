@@ -117,6 +117,24 @@ func TestAnOldClusterThatIsNotKnownDoesNotMakeTheSetUnknown(t *testing.T) {
 	other.want("RDS 2: routes")
 }
 
+// What is not known of the routes may lead to it: they go before it does.
+func TestUnknownRoutesGoBeforeAnUnknownOldCluster(t *testing.T) {
+	r := loaded(t, false)
+	r.publish(swapConfig(t, "new", "new")...)
+	response, _ := r.proxy.Next(r.now)
+	old, before := r.past[1], r.past[0]
+	other := resumeRig(t, envoyOptions(false), before)
+	other.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: response.Version})
+	other.send(publish.Request{TypeURL: resourcev3.ListenerType, Version: before.Version(resourcev3.ListenerType).String()})
+	other.send(publish.Request{TypeURL: resourcev3.RouteType, Version: old.Version(resourcev3.RouteType).String(), Names: publish.NewNames([]string{"routes"})})
+	other.wantAfter(100*time.Millisecond, "SDS 1: (greeting)")
+	other.now = other.now.Add(time.Second)
+	other.publish(append(swapConfig(t, "new", "new"), staticCluster("another", 0))...)
+	other.want()
+	other.now = time.Unix(0, 0).Add(catchUp)
+	other.want("RDS 2: routes", "CDS 3: another new")
+}
+
 // If there is no next response, one is sent when the old cluster would have gone.
 func TestAnOldClusterThatIsNotKnownGoesInTheEnd(t *testing.T) {
 	r := loaded(t, false)
