@@ -189,7 +189,7 @@ bench-kubernetes: go ## Measure a start and changes with a full kube-apiserver, 
 	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes/' --docs docs
 
 .PHONY: bench-ready
-bench-ready: go ## Measure how long a start takes with 100 to 50,000 Services in a kube-apiserver (20 minutes)
+bench-ready: go ## Measure how long a start takes with 100 to 50,000 Services in a kube-apiserver (15 minutes)
 	KUBEBUILDER_ASSETS=$$(hack/cluster binaries) go run ./test/bench --only '^kubernetes-sizes/'
 
 ##@ Maintain

@@ -45,7 +45,7 @@ const (
 //
 //  1. the registry's /readyz is red at once, while streams are served and
 //     admitted for Options.DrainDelay: balancers need that long to send no proxy
-//     here;
+//     here (without a registry nobody is told, so nothing is waited for);
 //  2. the gate shuts: new streams are refused;
 //  3. the proxies leave over Options.DrainWindow, in random order at an even
 //     rate, each when it is not in the middle of a switch, 5 s later at the

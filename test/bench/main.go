@@ -4,7 +4,7 @@
 //	make bench                                      everything but scale/ and kubernetes…, in about 5 minutes
 //	make bench-docs                                 fanout/, idle/ and scale/, into docs/performance.md
 //	make bench-kubernetes                           kubernetes/, into docs/performance.md, in about 6 minutes
-//	make bench-ready                                kubernetes-sizes/, in about 20 minutes
+//	make bench-ready                                kubernetes-sizes/, in about 15 minutes
 //	go run ./test/bench --list                      the rows, measuring nothing
 //	go run ./test/bench --only '^(gate|readyz)/'    rows whose names match
 //	go run ./test/bench --output json > bench.json
