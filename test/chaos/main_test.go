@@ -74,7 +74,7 @@ func TestRun(t *testing.T) {
 	var names []string
 	for _, a := range r.Worlds {
 		names = append(names, a.Name)
-		if want := a.Envoys * 300; a.Requests < want {
+		if want := a.Envoys * 100; a.Requests < want { // a quarter of what a quiet machine does
 			t.Errorf("%s: %d requests, want %d at least", a.Name, a.Requests, want)
 		}
 		if a.LongestSeconds == 0 || a.PushedBytes == 0 {
@@ -84,7 +84,7 @@ func TestRun(t *testing.T) {
 	if diff := cmp.Diff([]string{"xdsready", "no gate", "process is up"}, names); diff != "" {
 		t.Errorf("worlds (-want +got):\n%s", diff)
 	}
-	if len(r.Events) == 0 || r.Changes < 15 {
+	if len(r.Events) == 0 || r.Changes < 10 {
 		t.Errorf("events %v and %d changes: the run was too quiet", r.Events, r.Changes)
 	}
 }
