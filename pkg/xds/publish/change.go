@@ -56,7 +56,7 @@ func (p *Proxy) listening(s *subscription, now time.Time) bool {
 // response takes away, may still be used by routes that are not known either. These
 // go first, unless they wait for a new cluster.
 func (p *Proxy) sparesOld(s *subscription, now time.Time) bool {
-	if s.sweep.IsZero() || p.due(p.since.Add(catchUp+time.Second), now) {
+	if s.sweep.IsZero() || p.due(p.since.Add(time.Second), now) {
 		return false
 	}
 	for typeURL, other := range p.subs {

@@ -90,16 +90,14 @@ func (p *Proxy) awaits(s *subscription, now time.Time) bool {
 	if !p.options.Aggregated {
 		return false
 	}
-	clusters := s.typeURL == resourcev3.ClusterType
-	step := clusters || ordered(s.typeURL)
-	// No cluster warms that needs endpoints or secrets now, if the proxy has asked for
-	// clusters and has not been sent any.
+	// Whoever knows the clusters does not lag. A proxy that asks for them has none that
+	// warms, so none that needs endpoints or secrets now.
 	c := p.subs[resourcev3.ClusterType]
-	calm := c != nil && c.mayBeKnown()
-	if s.mayBeKnown() && (step || calm) && !p.due(p.since.Add(catchUp), now) {
+	if s.mayBeKnown() && c != nil && c.mayBeKnown() && !p.due(p.since.Add(catchUp), now) {
 		return true
 	}
-	if !step {
+	clusters := s.typeURL == resourcev3.ClusterType
+	if !clusters && !ordered(s.typeURL) {
 		return false
 	}
 	if !p.due(p.since.Add(listen), now) {
