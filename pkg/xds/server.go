@@ -47,7 +47,7 @@ type Options struct {
 	// listener could reach are kept that long. Zero means 10 min, as in Envoy.
 	ListenerDrain time.Duration
 	// MaxRemovals is how many percent of the resources of a type a proxy may lose
-	// at once. More, and at least 3, are kept from going for HoldRemovals, in which
+	// at once. More, and at least 2, are kept from going for HoldRemovals, in which
 	// an input that vanished by mistake may come back. Zero: all go.
 	MaxRemovals int
 	// HoldRemovals is how long that is. Zero means 1 min.

@@ -5,16 +5,22 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/xdsready/xdsready/pkg/xds/internal/moved"
 )
 
 func TestARefusedProxyComesBackOnANewConnection(t *testing.T) {
@@ -251,4 +257,59 @@ func TestConnectionsWithEqualAddressesAreToldApart(t *testing.T) {
 	if got := new(connTable).of(t.Context()); got != nil {
 		t.Errorf("of(a context without peer) = %p, want nil", got)
 	}
+}
+
+// The connection of a proxy that is moved closes behind its status, and the gate is
+// open all the while. A stream that comes back on it before is refused.
+func TestTheConnectionOfAMovedProxyIsClosed(t *testing.T) {
+	handle := func(adsStream) error { return moved.Error("go elsewhere") }
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{handle: handle})
+		r.open()
+		cc := r.dial(t)
+		for _, text := range []string{"go elsewhere", "this connection is closed"} {
+			_, err := openStream(t.Context(), t, cc).Recv()
+			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), text) {
+				t.Errorf("the stream ends with %v, want UNAVAILABLE and %q", err, text)
+			}
+		}
+		time.Sleep(closeLinger)
+		wantState(t, cc, connectivity.Idle)
+	})
+}
+
+// Where another call keeps the connection open the proxy is let in again: to refuse
+// it would leave it without config.
+func TestAMovedProxyWhoseConnectionStaysIsLetIn(t *testing.T) {
+	var calls atomic.Int64
+	handle := func(s adsStream) error {
+		if calls.Add(1) == 1 {
+			return moved.Error("go elsewhere")
+		}
+		<-s.Context().Done()
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := inMemory(t, rigOptions{handle: handle})
+		r.open()
+		cc := r.dial(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		watch, err := healthpb.NewHealthClient(cc).Watch(ctx, &healthpb.HealthCheckRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := watch.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openStream(ctx, t, cc).Recv(); status.Code(err) != codes.Unavailable {
+			t.Errorf("the stream ends with %v, want UNAVAILABLE", err)
+		}
+		openStream(ctx, t, cc)
+		time.Sleep(2 * maxLinger)
+		wantState(t, cc, connectivity.Ready)
+		if got := calls.Load(); got != 2 {
+			t.Errorf("%d streams were let in, want 2", got)
+		}
+		cancel()
+	})
 }
