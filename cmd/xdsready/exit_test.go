@@ -34,6 +34,7 @@ func TestExitCodes(t *testing.T) {
 		{"a flag that does not parse", []string{"serve", "--hold-timeout=soon"}, nil, exitUsage, `xdsready: invalid argument "soon" for "--hold-timeout" flag`},
 		{"a variable that does not parse", []string{"serve"}, []string{"XDSREADY_MAX_HELD=many"}, exitUsage, `xdsready: XDSREADY_MAX_HELD: invalid argument "many"`},
 		{"a flag that cannot be used", []string{"serve"}, nil, exitUsage, "xdsready: --source is required: use dir:PATH or kubernetes\n"},
+		{"nobody to drain", []string{"drain", "--admin-address", "127.0.0.1:1"}, nil, exitUsage, "xdsready: nothing to drain: asking 127.0.0.1:1: "},
 		{"a variable that cannot be used", []string{"serve"}, []string{"XDSREADY_SOURCE=dir:/nonexistent"}, exitUsage, "xdsready: --source: /nonexistent: no such file or directory; name a directory that can be read\n"},
 	}
 	for _, tt := range tests {

@@ -127,3 +127,29 @@ func TestTurnCoversAllTypes(t *testing.T) {
 		second.nextAfter(t, 0)
 	})
 }
+
+// Who has nothing comes before who serves with something older, whoever came first.
+func TestColdBeforeOlder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := oneTurn(t)
+		done := r.arrive(t)
+		config := receive(t, done)
+		send(t, done, ack(config))
+		r.set(t, xds.AllGroup, staticCluster("b"))
+		send(t, done, ack(receive(t, done)))
+
+		first := r.arrive(t)
+		update := receive(t, first)
+		older := r.sotwPipe(t, "")
+		again := ack(config)
+		again.Node, again.ResponseNonce = node("envoy", ""), ""
+		send(t, older, again)
+		time.Sleep(greetingAfter)
+		cold := r.arrive(t)
+		send(t, first, ack(update))
+		want(t, "the one that has nothing", cold.nextAfter(t, 0), "b")
+		older.silent(t, time.Second)
+		send(t, cold, ack(update))
+		want(t, "then the one that has something older", older.nextAfter(t, 0), "a", "b") // a goes later
+	})
+}

@@ -29,6 +29,9 @@ func TestBadOptionsNameTheirFlag(t *testing.T) {
 		{"negative loss", func(o *Options) { o.MaxRemovals = -1 }, "--max-removals: -1 is not a percentage"},
 		{"a loss of more than all", func(o *Options) { o.MaxRemovals = 101 }, "--max-removals: 101 is not a percentage"},
 		{"negative hold", func(o *Options) { o.HoldRemovals = -1 }, "--hold-removals must not be negative"},
+		{"a drain that is killed", func(o *Options) {
+			o.DrainDelay, o.DrainWindow, o.TerminationGrace = 5*time.Second, 10*time.Second, 20*time.Second-1
+		}, "--termination-grace: a drain takes up to 20s"},
 		{"negative drain of listeners", func(o *Options) { o.ListenerDrain = -1 }, "--listener-drain must not be negative"},
 		{"negative number", func(o *Options) { o.MaxHeld = -1 }, "--max-held must not be negative"},
 		{"certificate without a key", func(o *Options) { o.TLSCert = "a" }, "--tls-cert and --tls-key belong together"},
