@@ -67,7 +67,8 @@ func TestRunOfAReplicaThatEnds(t *testing.T) {
 		Register(s, Replica{
 			Drain: func() <-chan struct{} { return nil },
 			Streams: func() int {
-				if rounds++; rounds == 2 {
+				rounds++
+				if rounds == 2 {
 					go server.Stop()
 				}
 				return 7
