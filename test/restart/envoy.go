@@ -20,6 +20,7 @@ type envoy struct {
 	name     string // of its files, without their endings
 	admin    string // address
 	listener string // address
+	told     int    // how many of its gaps crowd.gaps has returned
 }
 
 // startEnvoy starts an Envoy that knows the replicas' addresses.
@@ -107,7 +108,7 @@ func (e *envoy) updates(ctx context.Context) (sum int, err error) {
 	return sum, err
 }
 
-// gaps returns those that Envoy's log tells of, and whether Envoy is served now.
+// gaps returns all that Envoy's log tells of, and whether Envoy is served now.
 func (e *envoy) gaps() (gaps []gap, served bool, err error) {
 	file, err := os.Open(e.log)
 	if err != nil {

@@ -12,23 +12,27 @@ import (
 // longestGap is how long a proxy may be without a stream.
 var longestGap = map[bootstrap]time.Duration{generated: time.Second, stock: 2 * time.Second}
 
+// homecoming is how long a proxy that is between two streams when all is over,
+// because a replica has just shed it, may take until it counts as away.
+const homecoming = 10 * time.Second
+
 // outcome is what the proxies of one or more crowds noticed, and what it took.
 type outcome struct {
 	gaps             map[kind][]time.Duration
-	away             int // proxies without a stream at the end
+	away             int // proxies that had no stream at the end, for homecoming
 	requests, failed int
 	causes           map[string]int
 	syncs, limit     float64 // most initial syncs at a time, and how many may be
 	busy, idle       answers // of the replica that was watched, and of the idle one
 }
 
-// collect ends the traffic and adds what a crowd noticed since its mark.
+// collect ends the traffic and adds what a crowd noticed.
 func (o *outcome) collect(ctx context.Context, c *crowd) error {
 	if c.traffic != nil {
 		c.traffic.stop()
 		o.add(c.traffic)
 	}
-	if err := o.addGaps(c); err != nil {
+	if err := o.addGaps(ctx, c); err != nil {
 		return err
 	}
 	for number, r := range c.replicas {
@@ -57,30 +61,44 @@ func (o *outcome) add(t *traffic) {
 	}
 }
 
-func (o *outcome) addGaps(c *crowd) error {
-	state, err := c.fleet.ask(fleetQuestion{Gaps: true})
-	if err != nil {
-		return err
-	}
+// addGaps adds the gaps of the crowd's proxies, when all of them have a stream.
+func (o *outcome) addGaps(ctx context.Context, c *crowd) error {
 	if o.gaps == nil {
 		o.gaps = map[kind][]time.Duration{}
 	}
-	o.away += c.simulated - state.Serving
-	all := state.Gaps
+	away, deadline := 0, time.Now().Add(homecoming)
+	err := until(ctx, "all proxies have a stream", func() (bool, error) {
+		gaps, without, err := c.gaps()
+		for _, g := range gaps {
+			o.gaps[g.Kind] = append(o.gaps[g.Kind], g.Length)
+		}
+		away = without
+		return away == 0 || time.Now().After(deadline), err
+	})
+	o.away += away
+	return err
+}
+
+// gaps returns the gaps that closed since it was last called, and how many
+// proxies are without a stream.
+func (c *crowd) gaps() (gaps []gap, away int, err error) {
+	state, err := c.fleet.ask(fleetQuestion{Gaps: true})
+	if err != nil {
+		return nil, 0, err
+	}
+	gaps, away = state.Gaps, c.simulated-state.Serving
 	for _, e := range c.envoys {
-		gaps, served, err := e.gaps()
+		all, served, err := e.gaps()
 		if err != nil {
-			return err
+			return nil, 0, err
 		}
 		if !served {
-			o.away++
+			away++
 		}
-		all = append(all, gaps...)
+		gaps = append(gaps, all[e.told:]...)
+		e.told = len(all)
 	}
-	for _, g := range all {
-		o.gaps[g.Kind] = append(o.gaps[g.Kind], g.Length)
-	}
-	return nil
+	return gaps, away, nil
 }
 
 // addProbes ends a crowd's probes and adds those of the span, beside those that
@@ -94,7 +112,7 @@ func (o *outcome) addProbes(p *prober, s span) {
 
 // reportGaps judges a percentile of the gaps of each kind.
 func (o *outcome) reportGaps(r *report, percent int) {
-	r.atMost("proxies without a stream at the end", float64(o.away), 0, "")
+	r.atMost(fmt.Sprintf("proxies without a stream at the end, for %v", homecoming), float64(o.away), 0, "")
 	for _, k := range kinds() {
 		gaps := o.gaps[k]
 		what := fmt.Sprintf("stream gap of %v: %d, p50 %.0f ms, max %.0f ms, p%d",
