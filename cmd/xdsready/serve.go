@@ -121,7 +121,7 @@ func addDrainFlags(flags *pflag.FlagSet, o *controlplane.Options) {
 
 // addPeerFlags adds the flags of how replicas look at each other.
 func addPeerFlags(flags *pflag.FlagSet, o *controlplane.Options) {
-	flags.StringSliceVar(&o.Peers, "peers", nil, "addresses of the xDS servers of all replicas, this one may be among them: HOST:PORT,… or dns:///NAME:PORT for each address of a headless Service; before opening, wait until as much is read as they had read, then compare config and connections")
+	flags.StringSliceVar(&o.Peers, "peers", nil, "addresses of the xDS servers of all replicas, this one may be among them: HOST:PORT,… or dns:///NAME:PORT for each address of a headless Service; before opening, wait until as much is read as they had read, then compare config and connections, and ask for versions that SotW proxies bring along and that only another replica has made")
 	flags.DurationVar(&o.PeersDeadline, "peers-deadline", 30*time.Second, "after how long the start goes on without the peers that give no answer or have read more")
 	flags.StringVar(&o.PeerSAN, "peer-san", "", "pattern that a URI or DNS SAN of the replicas' own certificate matches: with TLS, whom to take for a peer")
 	flags.StringVar(&o.PeerCA, "peer-ca", "", "CA file that the replicas' certificate is signed by (PEM), where there is no --tls-client-ca")

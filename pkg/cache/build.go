@@ -59,12 +59,19 @@ func Build(resources []Resource, o Options) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.sets = b.sets()
-	for typeURL, set := range s.sets {
-		s.sets[typeURL] = set.sharing(o.Previous.set(typeURL))
-		s.version = s.version.Add(set.version)
+	return b.snapshot(o.Previous, s), nil
+}
+
+// Served returns a snapshot of exactly these resources: what another replica has
+// served, of one type perhaps, of which this one only needs to know what it was.
+// So nothing is withheld and nothing placed. It shares memory with the snapshot
+// beside. The errors are those of [Build].
+func Served(resources []Resource, beside *Snapshot) (*Snapshot, error) {
+	b, err := newBuilder(resources)
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	return b.snapshot(beside, &Snapshot{}), nil
 }
 
 // key identifies a resource within a snapshot.
@@ -198,6 +205,16 @@ func (b *builder) resolve() (dangling []Reference, unknowable []Unknowable) {
 func (b *builder) has(t target) bool {
 	_, ok := b.byKey[t.key]
 	return ok
+}
+
+// snapshot fills s with what the builder holds.
+func (b *builder) snapshot(previous, s *Snapshot) *Snapshot {
+	s.sets = b.sets()
+	for typeURL, set := range s.sets {
+		s.sets[typeURL] = set.sharing(previous.set(typeURL))
+		s.version = s.version.Add(set.version)
+	}
+	return s
 }
 
 // sets groups what the builder holds by type.

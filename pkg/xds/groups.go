@@ -50,7 +50,28 @@ func (g *group) refreshLocked(snapshot *cache.Snapshot, now time.Time) bool {
 		}
 		g.past = append([]generation{{before, now, before.SizeBeside(snapshot)}}, g.past...)
 	}
+	g.renewLocked(snapshot, now)
+	return true
+}
+
+// learn adds a generation that another replica has had to those of the past.
+func (g *group) learn(served *cache.Snapshot, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	current := g.current.Load().target.Snapshot()
+	for _, old := range g.past {
+		if old.snapshot.ContentVersion() == served.ContentVersion() {
+			return // another stream was faster
+		}
+	}
+	g.past = append([]generation{{served, now, served.SizeBeside(current)}}, g.past...)
+	g.renewLocked(current, now)
+}
+
+// renewLocked makes an edition of a snapshot and the past.
+func (g *group) renewLocked(snapshot *cache.Snapshot, now time.Time) {
 	g.forgetLocked(now)
+	last := g.current.Load()
 	past := make([]*cache.Snapshot, len(g.past))
 	for i, old := range g.past {
 		past[i] = old.snapshot
@@ -65,7 +86,6 @@ func (g *group) refreshLocked(snapshot *cache.Snapshot, now time.Time) bool {
 	if last != nil {
 		close(last.replaced)
 	}
-	return true
 }
 
 // forgetLocked drops the generations that are too old or too many.

@@ -47,6 +47,12 @@ const (
 	refusedStuck     = "stuck"
 )
 
+// What came of asking other replicas for a version, values of a label.
+const (
+	recallTold    = "told"
+	recallUnknown = "unknown"
+)
+
 // metrics are what is counted while it happens.
 type metrics struct {
 	bytes     *prometheus.CounterVec
@@ -56,6 +62,7 @@ type metrics struct {
 	moved     *prometheus.CounterVec
 	holds     *prometheus.CounterVec
 	waits     *prometheus.HistogramVec
+	recalls   *prometheus.CounterVec
 	unknown   prometheus.Counter
 }
 
@@ -77,6 +84,7 @@ func newMetrics() *metrics {
 			Help:    "Time from the arrival of a stream that needs config to its turn for it: cold, of proxies that have none, or older, of proxies that serve with something older.",
 			Buckets: []float64{.001, .005, .01, .05, .1, .5, 1, 5, 15, 60},
 		}, []string{"need"}),
+		recalls: counter("recalls_total", "Versions that were not known here and that other replicas were asked for, by whether one told.", "result"),
 		unknown: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "xdsready_unknown_versions_total",
 			Help: "Types of which a reconnecting proxy had a version that is not known here.",
@@ -100,6 +108,9 @@ func newMetrics() *metrics {
 	for why := range texts {
 		m.moved.WithLabelValues(string(why))
 	}
+	for _, result := range []string{recallTold, recallUnknown} {
+		m.recalls.WithLabelValues(result)
+	}
 	for _, need := range []publish.Need{publish.Cold, publish.Older} {
 		m.waits.WithLabelValues(need.String())
 	}
@@ -107,12 +118,21 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.bytes, m.deadlines, m.resumed, m.refused, m.moved, m.holds, m.waits, m.unknown}
+	return []prometheus.Collector{m.bytes, m.deadlines, m.resumed, m.refused, m.moved, m.holds, m.waits, m.recalls, m.unknown}
 }
 
 // sent counts a response.
 func (m *metrics) sent(typeURL string, bytes int) {
 	m.bytes.WithLabelValues(label(typeURL)).Add(float64(bytes))
+}
+
+// recalled counts what came of asking other replicas.
+func (m *metrics) recalled(r recall) {
+	result := recallTold
+	if r.served == nil {
+		result = recallUnknown
+	}
+	m.recalls.WithLabelValues(result).Inc()
 }
 
 // waited measures the wait of a stream whose turn has come.

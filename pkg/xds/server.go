@@ -66,6 +66,12 @@ type Options struct {
 	// MaxConnectionAge is after how long a proxy is moved, give or take a fifth, so
 	// that replicas that were started later get their share. Zero: never.
 	MaxConnectionAge time.Duration
+	// Recall asks the other replicas for a generation that is not known here: a SotW
+	// proxy that comes from one of them says no more of what it holds than a version.
+	// It is called by many streams at a time, for the same generation too, and is to
+	// return when ctx ends, which is soon. [Server.Recall] is the answer. Nil: nobody
+	// is asked.
+	Recall func(ctx context.Context, g Generation) ([]cache.Resource, error)
 	// Logger gets a warning for each resource that a proxy rejects, once, for each
 	// switch that does not wait longer, and for each group that loses too much at
 	// once, and at debug level a line for each published snapshot. Nil means

@@ -45,6 +45,8 @@ type stream struct {
 	arrived chan arrival
 	sent    chan error // how the send that is under way ended
 	sending bool
+	recalls chan recall      // what came of the question that is under way
+	asking  bool             // there is one
 	synced  bool             // it has had its first config, so it waits for no turn
 	turn    *turn            // for that; nil: none is needed now
 	slow    <-chan time.Time // ends the turn; nil: it has not come
@@ -70,7 +72,7 @@ func (s *Server) ServeStream(typeURL string, delta bool, ss grpc.ServerStream) e
 	t := &stream{
 		server: s, grpc: ss, typeURL: typeURL, delta: delta,
 		arrived: make(chan arrival, burst), sent: make(chan error, 1),
-		leave: make(chan struct{}),
+		recalls: make(chan recall, 1), leave: make(chan struct{}),
 	}
 	t.inPieces = ss.Context().Value(hasCodec{}) != nil
 	t.proxy = Proxy{Transport: SotW, Since: time.Now()}
@@ -139,6 +141,7 @@ func (s *stream) serve(ctx context.Context) error {
 	var stuck <-chan time.Time  // of the send under way
 	var lastly <-chan time.Time // when a stream that was asked to leave does in any case
 	for {
+		s.recallNext(ctx)
 		var come <-chan struct{}
 		var timer <-chan time.Time
 		switch {
@@ -162,6 +165,8 @@ func (s *stream) serve(ctx context.Context) error {
 			}
 		case <-s.edition.replaced:
 			s.follow(group)
+		case r := <-s.recalls:
+			s.recalled(group, r)
 		case err = <-s.sent:
 			s.sending, stuck = false, nil
 		case <-come:
@@ -224,6 +229,7 @@ func (s *stream) begin(ctx context.Context) (*group, error) {
 	s.machine = publish.New(edition.target, publish.Options{
 		Delta:         s.delta,
 		Aggregated:    s.typeURL == "",
+		Recall:        s.server.options.Recall != nil,
 		Strict:        strings.HasPrefix(first.node.GetUserAgentName(), "gRPC"),
 		RemovalDelay:  s.server.options.RemovalDelay,
 		ListenerDrain: s.server.options.ListenerDrain,

@@ -100,6 +100,16 @@ func (n *Names) in(s *cache.Snapshot, typeURL string) answer {
 	return a
 }
 
+// of returns the resources of a type that bear one of the names.
+func (n *Names) of(s *cache.Snapshot, typeURL string) (found []cache.Resource) {
+	for _, name := range n.All() {
+		if r, ok := s.Resource(typeURL, name); ok {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
 func (n *Names) find(s *cache.Snapshot, typeURL string) (a answer) {
 	found := 0
 	for _, name := range n.sorted {

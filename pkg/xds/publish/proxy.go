@@ -26,6 +26,8 @@ const (
 	// alone, for this one may lag and know it in a moment. To send what it has would
 	// take the proxy back.
 	catchUp = 3 * time.Second
+	// recallWithin is how long it is left alone for others to be asked.
+	recallWithin = 2 * time.Second
 )
 
 // Options are the settings of a [Proxy].
@@ -38,6 +40,9 @@ type Options struct {
 	// asked for, grpc-go and gRPC's C core read nothing more from a stream, so its
 	// greeting is an empty response of endpoints or route tables.
 	Strict bool
+	// Recall: somebody else may know a version that is not known here, as of
+	// [Proxy.Lost].
+	Recall bool
 	// RemovalDelay is how long a cluster stays after nothing has been able to
 	// choose it any more: for requests that a filter holds after their route was
 	// chosen. Zero removes it at once.
@@ -132,6 +137,7 @@ func (p *Proxy) rebase(s *subscription) {
 // next event or [Proxy.Deadline]. It takes for granted that the response is sent.
 func (p *Proxy) Next(now time.Time) (Response, bool) {
 	p.wake = time.Time{}
+	p.endRecall(now)
 	p.guard(now)
 	p.feed(now)
 	for _, typeURL := range order {

@@ -100,7 +100,7 @@ func (p *Proxy) awaits(s *subscription, now time.Time) bool {
 	if !clusters && !ordered(s.typeURL) {
 		return false
 	}
-	if !p.due(p.since.Add(listen), now) {
+	if !p.due(p.since.Add(listen), now) || p.recalling() {
 		return true
 	}
 	if !clusters {

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
@@ -62,9 +63,17 @@ func (p *Proxy) recognize(s *subscription) {
 	if !s.fresh || s.claim == "" {
 		return
 	}
-	held, unknown := p.viewOf(s, s.claim)
-	if s.unknown = unknown; unknown {
+	held, lost, ok := p.viewOf(s, s.claim)
+	s.lost = slices.DeleteFunc(lost, func(v cache.Version) bool { return s.vain[v] || !p.recalls(s.typeURL) })
+	if s.unknown = !ok || len(s.lost) > 0; s.unknown {
 		return
+	}
+	if len(lost) > 0 {
+		// Clusters that were to be removed before this replica read its first config.
+		// Nothing that is known here refers to them, and they go with the next response,
+		// which comes when they would have been removed at the latest.
+		p.note(Event{Kind: UnknownOld, TypeURL: s.typeURL, Message: s.claim})
+		s.sweep = p.since.Add(p.options.RemovalDelay)
 	}
 	s.fresh, s.view, s.version, s.updated = false, held, s.claim, p.since
 	p.rebase(s)
@@ -77,18 +86,93 @@ func (s *subscription) mayBeKnown() bool {
 	return s.fresh && s.unknown && ok
 }
 
-// viewOf returns what a proxy of that version holds, or that it is not known.
-func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool) {
+// recalls reports whether others are asked for versions of the type: where there is
+// an order to keep, or a response removes what it leaves out.
+func (p *Proxy) recalls(typeURL string) bool {
+	return p.options.Recall && p.options.Aggregated && Recallable(typeURL)
+}
+
+// Recallable reports whether a version of the type may be [Proxy.Lost].
+func Recallable(typeURL string) bool { return fullState(typeURL) || ordered(typeURL) }
+
+// Lost is a version that a SotW proxy came with and that is not known here: of a
+// set of resources, those of the type or of the names among them, or of one.
+type Lost struct {
+	TypeURL string
+	Version cache.Version
+	Names   *Names // nil: the proxy asks for all
+}
+
+// Lost returns the versions that somebody else may know. Until they are told by a
+// new target, or are [Proxy.Vain], or some time has passed, the proxy is not sent
+// anything that depends on what it holds. There are none without Options.Recall.
+func (p *Proxy) Lost() []Lost {
+	var all []Lost
+	for _, typeURL := range order {
+		s := p.subs[typeURL]
+		if s == nil || !s.fresh {
+			continue
+		}
+		for _, version := range s.lost {
+			l := Lost{TypeURL: typeURL, Version: version}
+			if !s.wildcard {
+				l.Names = s.names
+			}
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// Vain says that nobody else knows a version either, or that what they told of it is
+// in the target by now.
+func (p *Proxy) Vain(l Lost) {
+	p.giveUp(p.subs[l.TypeURL], l.Version)
+}
+
+func (p *Proxy) giveUp(s *subscription, versions ...cache.Version) {
+	if s.vain == nil {
+		s.vain = map[cache.Version]bool{}
+	}
+	for _, version := range versions {
+		s.vain[version] = true
+	}
+	p.recognize(s)
+}
+
+// recalling reports whether others have still to tell what the proxy holds.
+func (p *Proxy) recalling() bool {
+	for _, s := range p.subs {
+		if s.fresh && len(s.lost) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// endRecall gives up what others have not told in time.
+func (p *Proxy) endRecall(now time.Time) {
+	for _, typeURL := range order {
+		s := p.subs[typeURL]
+		for s != nil && s.fresh && len(s.lost) > 0 && p.due(p.since.Add(recallWithin), now) {
+			p.giveUp(s, s.lost...)
+		}
+	}
+}
+
+// viewOf returns what a proxy of that version holds, and which versions in it are not
+// known. It is not ok if nothing can be said without these.
+func (p *Proxy) viewOf(s *subscription, version string) (held view, lost []cache.Version, ok bool) {
 	set, more, less, ok := parseVersion(version)
 	if !ok {
-		return view{}, true
+		return view{}, nil, false
 	}
 	held.base, ok = p.target.generation(func(g *cache.Snapshot) bool {
 		// It may have accepted all resources and ask for fewer now: then it has these.
 		return g.Version(s.typeURL) == set || !s.wildcard && s.names.in(g, s.typeURL).version == set
 	})
 	if !ok {
-		return view{}, true
+		return view{}, []cache.Version{set}, false
 	}
 	for _, v := range less {
 		// Of what it lacks it has no cluster. In the place of something else it may
@@ -98,20 +182,12 @@ func (p *Proxy) viewOf(s *subscription, version string) (held view, unknown bool
 		}
 	}
 	for _, v := range more {
-		r, ok := p.target.findVersion(s.typeURL, v)
-		switch {
-		case ok && s.asks(r.Name()):
+		r, known := p.target.findVersion(s.typeURL, v)
+		if !known {
+			lost = append(lost, v)
+		} else if s.asks(r.Name()) {
 			held.set(s.typeURL, r.Name(), entry{resource: r})
-		case ok:
-		case s.typeURL == resourcev3.ClusterType:
-			// It was to be removed before this replica read its first config. Nothing
-			// that is known here refers to it, and it goes with the next response, which
-			// comes when it would have been removed at the latest.
-			p.note(Event{Kind: UnknownOld, TypeURL: s.typeURL, Message: v.String()})
-			s.sweep = p.since.Add(p.options.RemovalDelay)
-		default:
-			return view{}, true
 		}
 	}
-	return held, false
+	return held, lost, len(lost) == 0 || s.typeURL == resourcev3.ClusterType
 }

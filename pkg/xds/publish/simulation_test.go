@@ -77,6 +77,7 @@ type simulation struct {
 	burst    int                // so many requests of a new stream come at once
 	sent     map[string]message // by nonce
 	losses   *losses            // nil: there is no guard
+	others   *others            // nil: there are none
 
 	context
 	use        map[string]use       // by cluster
@@ -138,6 +139,7 @@ func (s *simulation) run(title string) {
 
 // step does one random thing.
 func (s *simulation) step() {
+	s.others.answer(s)
 	switch p := s.random.IntN(100); {
 	case p < 12:
 		s.publish()
@@ -173,6 +175,7 @@ func (s *simulation) connect(generations int) {
 	s.toClient, s.toServer, s.sent, s.rejections = nil, nil, map[string]message{}, map[string]rejection{}
 	s.noteTarget()
 	s.losses.connect()
+	s.others.connect()
 	s.client.connect()
 	s.unknown, s.unknownOld = s.client.deceives(), false
 	s.transmit()
@@ -256,6 +259,7 @@ func (s *simulation) readRequest() {
 	if err := s.proxy.Request(r, s.now); err != nil {
 		s.fatalf("Request = %v", err)
 	}
+	s.others.answerAll(s)
 	s.pump()
 }
 
@@ -314,6 +318,7 @@ func (s *simulation) noteEvents() {
 	for _, e := range s.proxy.Events() {
 		s.tracef("event %+v", e)
 		s.losses.event(e)
+		s.others.event(s, e)
 		s.unknown = s.unknown || e.Kind == publish.UnknownVersion
 		s.unknownOld = s.unknownOld || e.Kind == publish.UnknownOld
 	}

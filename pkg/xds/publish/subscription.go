@@ -17,9 +17,11 @@ type subscription struct {
 	named    bool   // SotW: it has given names, so that none now means none
 	names    *Names // it asks for these too
 
-	fresh   bool   // nothing was sent yet, and nothing that it holds is known
-	unknown bool   // while fresh: it does hold something
-	claim   string // SotW: the version that the proxy came with
+	fresh   bool                   // nothing was sent yet, and nothing that it holds is known
+	unknown bool                   // while fresh: it does hold something
+	claim   string                 // SotW: the version that the proxy came with
+	lost    []cache.Version        // what of it is not known here, and somebody else may know
+	vain    map[cache.Version]bool // what nobody else knew
 	view    view
 
 	flights []flight  // responses without an answer, oldest first

@@ -136,6 +136,19 @@ func (t *Target) generation(has func(*cache.Snapshot) bool) (*cache.Snapshot, bo
 	return t.past[i], true
 }
 
+// Recall returns the resources of a type that have a version together, in any
+// snapshot: all of the type, those of the names, or one.
+func (t *Target) Recall(typeURL string, version cache.Version, names *Names) ([]cache.Resource, bool) {
+	if s, ok := t.generation(func(s *cache.Snapshot) bool { return s.Version(typeURL) == version }); ok {
+		return s.Resources(typeURL), true
+	}
+	if s, ok := t.generation(func(s *cache.Snapshot) bool { return names.in(s, typeURL).version == version }); ok {
+		return names.of(s, typeURL), true
+	}
+	r, ok := t.findVersion(typeURL, version)
+	return []cache.Resource{r}, ok
+}
+
 // heartbeatInterval is half the shortest TTL of a type; zero: none has one.
 func (t *Target) heartbeatInterval(typeURL string) time.Duration {
 	var shortest time.Duration

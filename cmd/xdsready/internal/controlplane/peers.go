@@ -16,6 +16,7 @@ import (
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/statuspage"
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 // The tier that waits for the peers, and its check.
@@ -61,8 +62,8 @@ func (p *Plane) addPeers() error {
 	options := peers.Options{
 		List: o.Peers, Name: peers.NewName(host), Build: o.Version,
 		Phase: p.registry.Phase, Inputs: p.source, Content: p, Opened: p.registry.Opened(),
-		Connections: p.server.Connections,
-		Deadline:    o.PeersDeadline, Logger: o.Logger,
+		Connections: p.server.Connections, Recall: p.server.Recall,
+		Deadline: o.PeersDeadline, Logger: o.Logger,
 		Waiting: func(text string) { p.inputs.Tier(tierPeers).Note(peerInputs, text) },
 	}
 	if o.Balance {
@@ -139,6 +140,11 @@ func (p *Plane) Snapshot(group string) (*cache.Snapshot, bool) {
 		return nil, false
 	}
 	return p.store.Get(group)
+}
+
+// recall asks the peers for what proxies were given before.
+func (p *Plane) recall(ctx context.Context, g xds.Generation) ([]cache.Resource, error) {
+	return p.peers.Recall(ctx, g)
 }
 
 // peerViews are the peers as the status page shows them.

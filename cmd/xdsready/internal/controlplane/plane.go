@@ -169,15 +169,18 @@ func (p *Plane) addServers(parsed parsed) error {
 	if p.admission, err = admission.New(p.registry, options); err != nil {
 		return err
 	}
-	p.server, err = xds.New(p.registry, p.store, xds.Options{
+	served := xds.Options{
 		Group:          p.source.groupOf,
 		UnknownTimeout: p.options.HoldTimeout, MaxUnknown: p.options.MaxHeld,
 		RemovalDelay: p.options.RemovalDelay, ListenerDrain: p.options.ListenerDrain, Logger: p.options.Logger,
 		MaxRemovals: p.options.MaxRemovals, HoldRemovals: p.options.HoldRemovals,
 		DrainDelay: p.options.DrainDelay, DrainWindow: p.options.DrainWindow,
 		MaxInitialSyncs: p.options.MaxInitialSyncs, MaxConnectionAge: p.options.MaxConnectionAge,
-	})
-	if err != nil {
+	}
+	if len(p.options.Peers) > 0 {
+		served.Recall = p.recall
+	}
+	if p.server, err = xds.New(p.registry, p.store, served); err != nil {
 		return err
 	}
 	p.builder = &builder{

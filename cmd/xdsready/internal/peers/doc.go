@@ -14,5 +14,10 @@
 //
 // Content is compared as a tree (everything, node groups, types, resources) of
 // which each node has a version, and only what differs is looked into. Names and
-// versions travel, content never does.
+// versions travel, content does not.
+//
+// Content travels in one case: a SotW proxy comes with a version that only a peer has
+// made. Recall asks all peers for it, and whoever has it sends the clusters, listeners
+// or route tables that the proxy holds, so that it can be brought on from there in
+// order.
 package peers

@@ -10,11 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc"
 
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/peers/peersv1"
 	"github.com/xdsready/xdsready/cmd/xdsready/internal/source"
+	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/ready"
+	"github.com/xdsready/xdsready/pkg/xds"
 )
 
 const (
@@ -51,6 +54,9 @@ type Options struct {
 	Connections func() int
 	Shed        func(n int) int
 
+	// Recall returns what proxies were given before; false: it is not known.
+	Recall func(g xds.Generation) ([]cache.Resource, bool)
+
 	// Authorize says whether the peer that a call comes from is one; nil: it is.
 	Authorize func(ctx context.Context) error
 	// Dial are the options of connections to peers: their credentials.
@@ -81,8 +87,11 @@ type Peers struct {
 	lookupErr  string
 	balancer   balancer
 
-	mu   sync.Mutex // guards view
-	view []View
+	recalls singleflight.Group
+
+	mu    sync.Mutex // guards the following
+	view  []View
+	asked []*peer // in the last round; for Recall, which uses their connections alone
 }
 
 // New returns a Peers. The error is that of the list.

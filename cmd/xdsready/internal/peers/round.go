@@ -34,6 +34,9 @@ func (p *Peers) askAll(ctx context.Context) error {
 			p.drop(one)
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked = p.sorted()
 	return err
 }
 

@@ -41,13 +41,22 @@ func (p *Peers) Register(r grpc.ServiceRegistrar) {
 	peersv1.RegisterPeersServer(r, &server{options: &p.options})
 }
 
+// authorize returns PERMISSION_DENIED for a caller that is no peer.
+func (s *server) authorize(ctx context.Context) error {
+	if s.options.Authorize == nil {
+		return nil
+	}
+	if err := s.options.Authorize(ctx); err != nil {
+		return status.Errorf(codes.PermissionDenied, "xdsready: not a peer: %v", err)
+	}
+	return nil
+}
+
 // State implements peersv1.PeersServer.
 func (s *server) State(ctx context.Context, request *peersv1.StateRequest) (*peersv1.StateResponse, error) {
 	o := s.options
-	if o.Authorize != nil {
-		if err := o.Authorize(ctx); err != nil {
-			return nil, status.Errorf(codes.PermissionDenied, "xdsready: not a peer: %v", err)
-		}
+	if err := s.authorize(ctx); err != nil {
+		return nil, err
 	}
 	content := describe(o.Content, request.GetPath(), request.GetVersion())
 	if content == nil {

@@ -306,6 +306,178 @@ func (x *Watermark) GetVersion() string {
 	return ""
 }
 
+type RecallRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Of clusters, listeners or route tables; never of secrets.
+	TypeUrl string `protobuf:"bytes,2,opt,name=type_url,json=typeUrl,proto3" json:"type_url,omitempty"`
+	// 16 bytes: the version of all resources of the type, of those that are named, or
+	// of one.
+	Version []byte `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	// The names that the proxy asks for; none if it asks for all.
+	Names         []string `protobuf:"bytes,4,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallRequest) Reset() {
+	*x = RecallRequest{}
+	mi := &file_peers_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallRequest) ProtoMessage() {}
+
+func (x *RecallRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_peers_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallRequest.ProtoReflect.Descriptor instead.
+func (*RecallRequest) Descriptor() ([]byte, []int) {
+	return file_peers_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RecallRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *RecallRequest) GetTypeUrl() string {
+	if x != nil {
+		return x.TypeUrl
+	}
+	return ""
+}
+
+func (x *RecallRequest) GetVersion() []byte {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+func (x *RecallRequest) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+type RecallResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The resources of the type that have that version together.
+	Resources     []*Resource `protobuf:"bytes,1,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallResponse) Reset() {
+	*x = RecallResponse{}
+	mi := &file_peers_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallResponse) ProtoMessage() {}
+
+func (x *RecallResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_peers_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallResponse.ProtoReflect.Descriptor instead.
+func (*RecallResponse) Descriptor() ([]byte, []int) {
+	return file_peers_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RecallResponse) GetResources() []*Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+type Resource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The message, as proxies get it.
+	Encoded []byte `protobuf:"bytes,1,opt,name=encoded,proto3" json:"encoded,omitempty"`
+	// Its TTL in nanoseconds; none: 0.
+	Ttl           int64 `protobuf:"varint,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resource) Reset() {
+	*x = Resource{}
+	mi := &file_peers_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resource) ProtoMessage() {}
+
+func (x *Resource) ProtoReflect() protoreflect.Message {
+	mi := &file_peers_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resource.ProtoReflect.Descriptor instead.
+func (*Resource) Descriptor() ([]byte, []int) {
+	return file_peers_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Resource) GetEncoded() []byte {
+	if x != nil {
+		return x.Encoded
+	}
+	return nil
+}
+
+func (x *Resource) GetTtl() int64 {
+	if x != nil {
+		return x.Ttl
+	}
+	return 0
+}
+
 // Content is the version of what has a name: of everything (the name is empty),
 // of a node group, of a type (by its URL) or of a resource. It never has the
 // content itself.
@@ -322,7 +494,7 @@ type Content struct {
 
 func (x *Content) Reset() {
 	*x = Content{}
-	mi := &file_peers_proto_msgTypes[3]
+	mi := &file_peers_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +506,7 @@ func (x *Content) String() string {
 func (*Content) ProtoMessage() {}
 
 func (x *Content) ProtoReflect() protoreflect.Message {
-	mi := &file_peers_proto_msgTypes[3]
+	mi := &file_peers_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +519,7 @@ func (x *Content) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Content.ProtoReflect.Descriptor instead.
 func (*Content) Descriptor() ([]byte, []int) {
-	return file_peers_proto_rawDescGZIP(), []int{3}
+	return file_peers_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Content) GetName() string {
@@ -392,7 +564,17 @@ const file_peers_proto_rawDesc = "" +
 	"\tWatermark\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12\x1a\n" +
 	"\bresource\x18\x02 \x01(\tR\bresource\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\tR\aversion\"i\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\"p\n" +
+	"\rRecallRequest\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x19\n" +
+	"\btype_url\x18\x02 \x01(\tR\atypeUrl\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\fR\aversion\x12\x14\n" +
+	"\x05names\x18\x04 \x03(\tR\x05names\"K\n" +
+	"\x0eRecallResponse\x129\n" +
+	"\tresources\x18\x01 \x03(\v2\x1b.xdsready.peers.v1.ResourceR\tresources\"6\n" +
+	"\bResource\x12\x18\n" +
+	"\aencoded\x18\x01 \x01(\fR\aencoded\x12\x10\n" +
+	"\x03ttl\x18\x02 \x01(\x03R\x03ttl\"i\n" +
 	"\aContent\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\fR\aversion\x120\n" +
@@ -402,9 +584,10 @@ const file_peers_proto_rawDesc = "" +
 	"\x0ePHASE_STARTING\x10\x01\x12\x0f\n" +
 	"\vPHASE_READY\x10\x02\x12\x12\n" +
 	"\x0ePHASE_DEGRADED\x10\x03\x12\x12\n" +
-	"\x0ePHASE_DRAINING\x10\x042S\n" +
+	"\x0ePHASE_DRAINING\x10\x042\xa2\x01\n" +
 	"\x05Peers\x12J\n" +
-	"\x05State\x12\x1f.xdsready.peers.v1.StateRequest\x1a .xdsready.peers.v1.StateResponseBBZ@github.com/xdsready/xdsready/cmd/xdsready/internal/peers/peersv1b\x06proto3"
+	"\x05State\x12\x1f.xdsready.peers.v1.StateRequest\x1a .xdsready.peers.v1.StateResponse\x12M\n" +
+	"\x06Recall\x12 .xdsready.peers.v1.RecallRequest\x1a!.xdsready.peers.v1.RecallResponseBBZ@github.com/xdsready/xdsready/cmd/xdsready/internal/peers/peersv1b\x06proto3"
 
 var (
 	file_peers_proto_rawDescOnce sync.Once
@@ -419,26 +602,32 @@ func file_peers_proto_rawDescGZIP() []byte {
 }
 
 var file_peers_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_peers_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_peers_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_peers_proto_goTypes = []any{
-	(Phase)(0),            // 0: xdsready.peers.v1.Phase
-	(*StateRequest)(nil),  // 1: xdsready.peers.v1.StateRequest
-	(*StateResponse)(nil), // 2: xdsready.peers.v1.StateResponse
-	(*Watermark)(nil),     // 3: xdsready.peers.v1.Watermark
-	(*Content)(nil),       // 4: xdsready.peers.v1.Content
+	(Phase)(0),             // 0: xdsready.peers.v1.Phase
+	(*StateRequest)(nil),   // 1: xdsready.peers.v1.StateRequest
+	(*StateResponse)(nil),  // 2: xdsready.peers.v1.StateResponse
+	(*Watermark)(nil),      // 3: xdsready.peers.v1.Watermark
+	(*RecallRequest)(nil),  // 4: xdsready.peers.v1.RecallRequest
+	(*RecallResponse)(nil), // 5: xdsready.peers.v1.RecallResponse
+	(*Resource)(nil),       // 6: xdsready.peers.v1.Resource
+	(*Content)(nil),        // 7: xdsready.peers.v1.Content
 }
 var file_peers_proto_depIdxs = []int32{
 	0, // 0: xdsready.peers.v1.StateResponse.phase:type_name -> xdsready.peers.v1.Phase
 	3, // 1: xdsready.peers.v1.StateResponse.watermarks:type_name -> xdsready.peers.v1.Watermark
-	4, // 2: xdsready.peers.v1.StateResponse.content:type_name -> xdsready.peers.v1.Content
-	4, // 3: xdsready.peers.v1.Content.parts:type_name -> xdsready.peers.v1.Content
-	1, // 4: xdsready.peers.v1.Peers.State:input_type -> xdsready.peers.v1.StateRequest
-	2, // 5: xdsready.peers.v1.Peers.State:output_type -> xdsready.peers.v1.StateResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	7, // 2: xdsready.peers.v1.StateResponse.content:type_name -> xdsready.peers.v1.Content
+	6, // 3: xdsready.peers.v1.RecallResponse.resources:type_name -> xdsready.peers.v1.Resource
+	7, // 4: xdsready.peers.v1.Content.parts:type_name -> xdsready.peers.v1.Content
+	1, // 5: xdsready.peers.v1.Peers.State:input_type -> xdsready.peers.v1.StateRequest
+	4, // 6: xdsready.peers.v1.Peers.Recall:input_type -> xdsready.peers.v1.RecallRequest
+	2, // 7: xdsready.peers.v1.Peers.State:output_type -> xdsready.peers.v1.StateResponse
+	5, // 8: xdsready.peers.v1.Peers.Recall:output_type -> xdsready.peers.v1.RecallResponse
+	7, // [7:9] is the sub-list for method output_type
+	5, // [5:7] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_peers_proto_init() }
@@ -452,7 +641,7 @@ func file_peers_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_peers_proto_rawDesc), len(file_peers_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

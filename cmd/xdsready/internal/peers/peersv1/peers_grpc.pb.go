@@ -24,7 +24,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Peers_State_FullMethodName = "/xdsready.peers.v1.Peers/State"
+	Peers_State_FullMethodName  = "/xdsready.peers.v1.Peers/State"
+	Peers_Recall_FullMethodName = "/xdsready.peers.v1.Peers/Recall"
 )
 
 // PeersClient is the client API for Peers service.
@@ -33,6 +34,9 @@ const (
 type PeersClient interface {
 	// State tells how far the replica is and what it serves.
 	State(ctx context.Context, in *StateRequest, opts ...grpc.CallOption) (*StateResponse, error)
+	// Recall returns what proxies were given before, so that the asker understands
+	// the version that a SotW proxy brings along. NOT_FOUND: it is not known here.
+	Recall(ctx context.Context, in *RecallRequest, opts ...grpc.CallOption) (*RecallResponse, error)
 }
 
 type peersClient struct {
@@ -53,12 +57,25 @@ func (c *peersClient) State(ctx context.Context, in *StateRequest, opts ...grpc.
 	return out, nil
 }
 
+func (c *peersClient) Recall(ctx context.Context, in *RecallRequest, opts ...grpc.CallOption) (*RecallResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecallResponse)
+	err := c.cc.Invoke(ctx, Peers_Recall_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeersServer is the server API for Peers service.
 // All implementations must embed UnimplementedPeersServer
 // for forward compatibility.
 type PeersServer interface {
 	// State tells how far the replica is and what it serves.
 	State(context.Context, *StateRequest) (*StateResponse, error)
+	// Recall returns what proxies were given before, so that the asker understands
+	// the version that a SotW proxy brings along. NOT_FOUND: it is not known here.
+	Recall(context.Context, *RecallRequest) (*RecallResponse, error)
 	mustEmbedUnimplementedPeersServer()
 }
 
@@ -71,6 +88,9 @@ type UnimplementedPeersServer struct{}
 
 func (UnimplementedPeersServer) State(context.Context, *StateRequest) (*StateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method State not implemented")
+}
+func (UnimplementedPeersServer) Recall(context.Context, *RecallRequest) (*RecallResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Recall not implemented")
 }
 func (UnimplementedPeersServer) mustEmbedUnimplementedPeersServer() {}
 func (UnimplementedPeersServer) testEmbeddedByValue()               {}
@@ -111,6 +131,24 @@ func _Peers_State_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Peers_Recall_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecallRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeersServer).Recall(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Peers_Recall_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeersServer).Recall(ctx, req.(*RecallRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Peers_ServiceDesc is the grpc.ServiceDesc for Peers service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -121,6 +159,10 @@ var Peers_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "State",
 			Handler:    _Peers_State_Handler,
+		},
+		{
+			MethodName: "Recall",
+			Handler:    _Peers_Recall_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
