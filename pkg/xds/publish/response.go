@@ -132,7 +132,7 @@ func (p *Proxy) noteFirst(s *subscription) {
 // routesFirst reports whether the route tables can go before the clusters: to a
 // SotW proxy whose clusters are unknown, and to which a CDS response therefore
 // says what it may no longer have. The endpoints that it asks for show that it
-// has all the clusters that its route tables are to name.
+// has all the clusters that its route tables, and its listeners, are to name.
 func (p *Proxy) routesFirst(clusters *subscription) bool {
 	routes, endpoints := p.subs[resourcev3.RouteType], p.subs[resourcev3.EndpointType]
 	if p.options.Delta || !clusters.wildcard || routes == nil || endpoints == nil {
@@ -141,12 +141,23 @@ func (p *Proxy) routesFirst(clusters *subscription) bool {
 	if !routes.fresh && len(routes.view.except) == 0 && len(routes.flights) == 0 {
 		return false // they have gone
 	}
-	for _, table := range p.target.snapshot.Resources(routes.typeURL) {
-		if !routes.asks(table.Name()) {
+	for _, typeURL := range OrderedTypes() {
+		if s := p.subs[typeURL]; s != nil && !p.hasClusters(s, endpoints) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasClusters reports whether the endpoints that the proxy asks for show that it has
+// all clusters that what it is to hold of a type names.
+func (p *Proxy) hasClusters(s, endpoints *subscription) bool {
+	for _, r := range p.target.snapshot.Resources(s.typeURL) {
+		if !s.asks(r.Name()) {
 			continue
 		}
-		for name := range table.Targets(resourcev3.ClusterType) {
-			cluster, _ := p.target.resource(clusters.typeURL, name)
+		for name := range r.Targets(resourcev3.ClusterType) {
+			cluster, _ := p.target.resource(resourcev3.ClusterType, name)
 			if !asksForEndpoints(endpoints, cluster) {
 				return false
 			}
@@ -155,11 +166,10 @@ func (p *Proxy) routesFirst(clusters *subscription) bool {
 	return true
 }
 
+// asksForEndpoints reports whether the proxy asks for endpoints of the cluster's own
+// name. Those of a service_name may be for another cluster.
 func asksForEndpoints(endpoints *subscription, cluster cache.Resource) bool {
-	for name := range cluster.Targets(endpoints.typeURL) {
-		return endpoints.asks(name)
-	}
-	return false
+	return cluster.Refers(endpoints.typeURL, cluster.Name()) && endpoints.asks(cluster.Name())
 }
 
 // awaitsWarm reports whether a type that names clusters has to wait for them.

@@ -7,6 +7,7 @@ import (
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/xds/publish"
@@ -193,6 +194,42 @@ func TestRoutesGoFirstToAProxyThatHasTheirClusters(t *testing.T) {
 	r.wantAfter(catchUp-100*time.Millisecond, "EDS 2: new", "RDS 3: routes")
 	r.ack("RDS", "3", "routes")
 	r.want("CDS 4: new", "EDS 5: new")
+}
+
+// They show that only by the cluster's own name, and only what they are asked for.
+func TestNothingGoesBeforeUnknownClustersThatMayLackWhatItNames(t *testing.T) {
+	withShared := func(name string) []proto.Message {
+		return []proto.Message{
+			rdsListener(t, "http", "routes"), table("routes", "/", name), edsCluster(name, "shared", 0), assignment("shared", 0),
+		}
+	}
+	for _, test := range []struct {
+		name          string
+		before, after []proto.Message
+	}{
+		{"endpoints that another cluster may use", withShared("old"), withShared("new")},
+		{
+			"a listener that names a cluster itself", swapConfig(t, "old", "new", "old"),
+			append(swapConfig(t, "new", "new"), tcpListener(t, "tcp", "other"), edsCluster("other", "other", 0), assignment("other", 0)),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := resumeRig(t, envoyOptions(false), snapshot(t, test.after...))
+			r.reconnect(false, snapshot(t, test.before...))
+			for range 10 {
+				for _, sent := range r.responses() {
+					switch sent[:3] {
+					case "LDS", "RDS":
+						t.Fatalf("%v after the start: %s", r.now.Sub(time.Unix(0, 0)), sent)
+					case "CDS":
+						return
+					}
+				}
+				r.now = r.proxy.Deadline()
+			}
+			t.Error("no clusters were sent")
+		})
+	}
 }
 
 func TestAProxyThatReconnectsWhileAClusterWarmsGetsItsEndpoints(t *testing.T) {

@@ -26,6 +26,8 @@ var regressions = []uint64{
 	8860580004836767262,  // a NACK of what a later response removed
 	9358663679264199686,  // names dropped by a stale request and asked for again
 	13991285821031382825, // endpoints asked for by the cluster that is replaced, not by the new one
+	359874620416876109,   // a listener that names a cluster itself goes before unknown clusters
+	16833283840055916007, // endpoints that two clusters share show which of them an unknown version has
 	15453532661227768625, // a table whose wait ended before that of the listener it waits for
 }
 
@@ -192,8 +194,8 @@ func (s *simulation) publish() {
 	before := s.target
 	s.target = s.library.snapshot(s.world, s.target)
 	s.past = slices.Insert(s.past, 0, s.target)
-	s.known = append(s.known, s.target)
-	s.proxy.SetTarget(publish.NewTarget(s.target, s.past[1:]))
+	s.proxy.SetTarget(publish.NewTarget(s.target, s.known))
+	s.known = append([]*cache.Snapshot{s.target}, s.known...) // not in place: the server has the slice
 	for k, r := range s.rejections { // what is gone and comes back may be offered at once
 		if _, ok := s.target.Resource(r.typeURL, r.name); !ok {
 			delete(s.rejections, k)
