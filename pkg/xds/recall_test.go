@@ -57,6 +57,38 @@ func TestRecall(t *testing.T) {
 	})
 }
 
+// Streams that ask at the same time learn the same generation once.
+func TestRecallOfTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := newServer(t, nil, xds.Options{})
+		other.set(t, xds.AllGroup, staticCluster("old"), routesTo("old"))
+		h := other.hold(t)
+		remembered := map[int]float64{} // bytes, by how many streams asked at the same time
+		for _, streams := range []int{1, 5} {
+			answer := make(chan struct{})
+			r := newServer(t, nil, asking(func(g xds.Generation) ([]cache.Resource, error) {
+				<-answer
+				resources, _ := other.server.Recall(g)
+				return resources, nil
+			}))
+			r.set(t, xds.AllGroup, staticCluster("new"), routesTo("new"))
+			for range streams {
+				r.comeBack(t, h)
+			}
+			synctest.Wait()
+			close(answer)
+			synctest.Wait()
+			remembered[streams] = gauge(t, r.server, "xdsready_generation_bytes")
+			if got := counters(t, r.server, "xdsready_recalls_total")["told"]; got < float64(streams) {
+				t.Errorf("%v of %d streams were told", got, streams)
+			}
+		}
+		if remembered[1] == 0 || remembered[5] != remembered[1] {
+			t.Errorf("xdsready_generation_bytes by streams: %v, want the same for all", remembered)
+		}
+	})
+}
+
 // What others tell is not believed, and not waited for, without end.
 func TestRecallOfWhatNobodyKnows(t *testing.T) {
 	for name, ask := range map[string]func(context.Context) ([]cache.Resource, error){

@@ -49,7 +49,7 @@ func (p *Proxy) change(s *subscription, now time.Time) change {
 // to be heard before something is changed that depends on them.
 func (p *Proxy) listening(s *subscription, now time.Time) bool {
 	return p.options.Aggregated && p.resumed && (ordered(s.typeURL) || s.typeURL == resourcev3.ClusterType) &&
-		len(s.view.except) > 0 && (!p.due(p.since.Add(listen), now) || p.recalling())
+		len(s.view.except) > 0 && !p.due(p.since.Add(listen), now)
 }
 
 // sparesOld reports whether clusters that are not known here, and that the next
