@@ -19,8 +19,9 @@ import (
 
 const (
 	// answerExpected is how long a request may stay without an answer before
-	// that is shown: an API server behind a firewall gives none for minutes.
-	answerExpected = 900 * time.Millisecond
+	// that is shown: an API server behind a firewall gives none for minutes. Whoever
+	// looks is told within a second, also where the machine is busy.
+	answerExpected = 500 * time.Millisecond
 	// watchProven is how long a watch must live, without an event, to count as
 	// working. One that flaps is opened again and again without an error.
 	watchProven = 2 * time.Second
