@@ -195,8 +195,9 @@ func (s *simulation) publish() {
 	s.target = s.library.snapshot(s.world, s.target)
 	s.past = slices.Insert(s.past, 0, s.target)
 	s.proxy.SetTarget(publish.NewTarget(s.target, s.known))
-	s.known = append([]*cache.Snapshot{s.target}, s.known...) // not in place: the server has the slice
-	for k, r := range s.rejections {                          // what is gone and comes back may be offered at once
+	// Not in place: the server has the slice.
+	s.known = append([]*cache.Snapshot{s.target}, s.known...)
+	for k, r := range s.rejections { // what is gone and comes back may be offered at once
 		if _, ok := s.target.Resource(r.typeURL, r.name); !ok {
 			delete(s.rejections, k)
 		}
