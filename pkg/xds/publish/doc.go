@@ -53,6 +53,13 @@
 //   - The removal of a cluster: when its use has ended for sure; see remove.go.
 //   - The removal of much at once, where it is guarded: later; see guard.go.
 //
+// # What a proxy holds when it comes back
+//
+// A delta proxy says it. A SotW proxy says a version, which is that of a snapshot
+// of the past, or of parts of some: see resume.go. What is [Proxy.Lost] may be told
+// by another replica, for which the proxy is left alone for a moment; what nobody
+// knows is sent in plain order.
+//
 // # Known warm
 //
 // A cluster is warm when a CDS response is ACKed that carried it or came after,
