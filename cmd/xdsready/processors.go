@@ -6,7 +6,7 @@ import (
 )
 
 // overcommit is how many times more goroutines run at a time than there are
-// processors.
+// processors, up to enough.
 //
 // With as many, whoever waits behind a thousand proxies that come at once waits
 // long: Go notices that a connection can be read when a processor has nothing else
@@ -14,7 +14,10 @@ import (
 // three times. With more, the kernel shares the processors, which it does in
 // turns. `make restart` shows the difference, in the latency of /readyz after a
 // crash: run it with GOMAXPROCS as the number of processors.
-const overcommit = 4
+const (
+	overcommit = 4
+	enough     = 16
+)
 
 // syncsPerProcessor is the default of --max-initial-syncs, for each processor.
 const syncsPerProcessor = 64
@@ -25,7 +28,7 @@ const syncsPerProcessor = 64
 func shareProcessors() (processors int) {
 	processors = runtime.GOMAXPROCS(0)
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(overcommit * processors)
+		runtime.GOMAXPROCS(max(processors, min(overcommit*processors, enough)))
 	}
 	return processors
 }

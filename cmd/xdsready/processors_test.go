@@ -7,24 +7,26 @@ import (
 )
 
 func TestShareProcessors(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, test := range []struct {
 		name, environment string
-		want              int
+		processors, want  int
 	}{
-		{"unless it is said", "", 3 * overcommit},
-		{"as it is said", "3", 3},
+		{"unless it is said", "", 3, 12},
+		{"not without end", "", 6, 16},
+		{"never less", "", 32, 32},
+		{"as it is said", "3", 3, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			runtime.GOMAXPROCS(3)
+			runtime.GOMAXPROCS(test.processors)
 			t.Setenv("GOMAXPROCS", test.environment)
 			if test.environment == "" {
 				if err := os.Unsetenv("GOMAXPROCS"); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if processors := shareProcessors(); processors != 3 {
-				t.Errorf("shareProcessors() = %d, want 3", processors)
+			if processors := shareProcessors(); processors != test.processors {
+				t.Errorf("shareProcessors() = %d, want %d", processors, test.processors)
 			}
 			if got := runtime.GOMAXPROCS(0); got != test.want {
 				t.Errorf("GOMAXPROCS is %d, want %d", got, test.want)
