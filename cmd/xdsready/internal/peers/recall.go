@@ -61,6 +61,9 @@ func (p *Peers) recall(ctx context.Context, g xds.Generation) ([]cache.Resource,
 			return nil, ctx.Err()
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err // and so have the peers' answers ended
+	}
 	return nil, fmt.Errorf("no peer has told it: %s", cmp.Or(strings.Join(why, "; "), "there is none"))
 }
 
@@ -88,11 +91,12 @@ func (s *server) Recall(ctx context.Context, request *peersv1.RecallRequest) (*p
 	if err := s.authorize(ctx); err != nil {
 		return nil, err
 	}
-	g := xds.Generation{Group: request.GetGroup(), TypeURL: request.GetTypeUrl(), Names: request.GetNames()}
-	if copy(g.Version[:], request.GetVersion()) != len(request.GetVersion()) || len(request.GetVersion()) != len(g.Version) {
-		return nil, status.Errorf(codes.InvalidArgument, "xdsready: a version has %d bytes, not %d", len(g.Version), len(request.GetVersion()))
+	if want, got := len(cache.Version{}), len(request.GetVersion()); got != want {
+		return nil, status.Errorf(codes.InvalidArgument, "xdsready: a version has %d bytes, not %d", want, got)
 	}
-	resources, ok := s.options.Recall(g)
+	resources, ok := s.options.Recall(xds.Generation{
+		Group: request.GetGroup(), TypeURL: request.GetTypeUrl(), Version: cache.Version(request.GetVersion()), Names: request.GetNames(),
+	})
 	if !ok {
 		return nil, status.Error(codes.NotFound, "xdsready: the version is not known here")
 	}

@@ -91,8 +91,8 @@ func TestRecallFromAPeerThatHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := looking(t, hanging).Recall(ctx, asked); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Recall: %v, want %v", err, context.DeadlineExceeded)
+	if resources, err := looking(t, hanging).Recall(ctx, asked); err == nil {
+		t.Errorf("Recall = %v of a peer that hangs", resources)
 	}
 }
 
