@@ -68,15 +68,20 @@ func (p *Proxy) sparesOld(s *subscription, now time.Time) bool {
 }
 
 // missing tells of the names that were asked for and do not exist. To be told
-// ends a wait of 15 s, in SotW by nothing else than a placeholder. A missing
+// ends a wait of 15 s, in SotW by nothing else than a resource. A missing
 // route table is an empty one, for its removal would make a listener wait for ever.
+// Missing endpoints are those that were there last: of a cluster that was replaced
+// before the proxy asked for them, and whose warming holds up all others.
 func (p *Proxy) missing(s *subscription, c *change) {
 	for _, name := range s.missing {
 		if _, ok := p.target.resource(s.typeURL, name); ok || !s.asks(name) {
 			continue
 		}
+		last, known := p.target.last(s.typeURL, name)
 		if s.typeURL == resourcev3.RouteType {
 			c.send = append(c.send, emptyRoutes(name))
+		} else if s.typeURL == resourcev3.EndpointType && !p.options.Delta && known {
+			c.send = append(c.send, last)
 		} else if p.options.Delta || s.wildcard && fullState(s.typeURL) {
 			c.absent = append(c.absent, name)
 		}

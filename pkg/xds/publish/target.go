@@ -111,6 +111,15 @@ func (t *Target) find(typeURL, name string, version cache.Version) (cache.Resour
 	return cache.Resource{}, false
 }
 
+// last returns the newest resource of that name.
+func (t *Target) last(typeURL, name string) (cache.Resource, bool) {
+	g, ok := t.generation(func(s *cache.Snapshot) bool { _, has := s.Resource(typeURL, name); return has })
+	if !ok {
+		return cache.Resource{}, false
+	}
+	return g.Resource(typeURL, name)
+}
+
 // findVersion returns the resource of a type that a version was given to.
 func (t *Target) findVersion(typeURL string, version cache.Version) (found cache.Resource, ok bool) {
 	_, ok = t.generation(func(s *cache.Snapshot) bool {
