@@ -78,12 +78,13 @@ func (p *Proxy) missing(s *subscription, c *change) {
 			continue
 		}
 		last, known := p.target.last(s.typeURL, name)
-		if s.typeURL == resourcev3.RouteType {
+		switch {
+		case s.typeURL == resourcev3.RouteType:
 			c.send = append(c.send, emptyRoutes(name))
-		} else if s.typeURL == resourcev3.EndpointType && !p.options.Delta && known {
-			c.send = append(c.send, last)
-		} else if p.options.Delta || s.wildcard && fullState(s.typeURL) {
+		case p.options.Delta || s.wildcard && fullState(s.typeURL):
 			c.absent = append(c.absent, name)
+		case s.typeURL == resourcev3.EndpointType && known:
+			c.send = append(c.send, last)
 		}
 	}
 	s.missing = nil
