@@ -77,14 +77,15 @@ func (p *Proxy) missing(s *subscription, c *change) {
 		if _, ok := p.target.resource(s.typeURL, name); ok || !s.asks(name) {
 			continue
 		}
-		last, known := p.target.last(s.typeURL, name)
 		switch {
 		case s.typeURL == resourcev3.RouteType:
 			c.send = append(c.send, emptyRoutes(name))
 		case p.options.Delta || s.wildcard && fullState(s.typeURL):
 			c.absent = append(c.absent, name)
-		case s.typeURL == resourcev3.EndpointType && known:
-			c.send = append(c.send, last)
+		case s.typeURL == resourcev3.EndpointType:
+			if last, known := p.target.last(s.typeURL, name); known {
+				c.send = append(c.send, last)
+			}
 		}
 	}
 	s.missing = nil
