@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/xdsready/xdsready/test/loopback"
 )
 
 // program is a running program that reads the API server, as seen from here.
@@ -32,7 +33,7 @@ type launcher func(context.Context) (*program, error)
 func (l *lab) ours(ctx context.Context) (*program, error) {
 	p := &program{tiers: true}
 	var err error
-	if p.xds, err = freeAddress(ctx); err != nil {
+	if p.xds, err = loopback.Reserve(ctx); err != nil {
 		return nil, err
 	}
 	err = p.start(ctx, nil, l.program("xdsready"), "serve", "--source", "kubernetes", "--kubeconfig", l.kubeconfig,
@@ -57,7 +58,7 @@ func (l *lab) peer(ctx context.Context, out io.Writer, name string, args ...stri
 
 // start starts a program on a free HTTP address.
 func (p *program) start(ctx context.Context, out io.Writer, path string, args ...string) (err error) {
-	if p.http, err = freeAddress(ctx); err != nil {
+	if p.http, err = loopback.Reserve(ctx); err != nil {
 		return err
 	}
 	p.command = exec.CommandContext(ctx, path, append(args, "--http-address", p.http)...)
@@ -72,15 +73,6 @@ func (p *program) start(ctx context.Context, out io.Writer, path string, args ..
 		p.err = p.command.Wait()
 	}()
 	return nil
-}
-
-// freeAddress returns an address that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // readyInterval is how often a program is asked whether it is ready.

@@ -10,7 +10,15 @@ import (
 	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/xdsready/xdsready/test/loopback"
 )
+
+// free is an address for a server of the test.
+func free(t *testing.T) netip.AddrPort {
+	t.Helper()
+	return netip.MustParseAddrPort(loopback.Address(t))
+}
 
 // backendHeader names the backend in the header of each of its answers, where a
 // client finds it without knowing the message.
@@ -30,16 +38,13 @@ func (b *backend) Check(ctx context.Context, _ *healthv1.HealthCheckRequest) (*h
 	return &healthv1.HealthCheckResponse{}, grpc.SetHeader(ctx, metadata.Pairs(backendHeader, b.name))
 }
 
-// anyPort lets the system choose.
-var anyPort = netip.MustParseAddrPort("127.0.0.1:0")
-
 // startBackend runs a backend until the test ends.
 func startBackend(t *testing.T, name string) *backend {
 	t.Helper()
 	b := &backend{name: name}
 	server := grpc.NewServer()
 	healthv1.RegisterHealthServer(server, b)
-	b.address, _ = serve(t, server, anyPort)
+	b.address, _ = serve(t, server, free(t))
 	return b
 }
 

@@ -18,7 +18,7 @@ func TestNoCallFailsWhileTheConfigChanges(t *testing.T) {
 			t.Parallel()
 			here, there := startBackend(t, "blue"), startBackend(t, "green")
 			now := config{routes: "routes", cluster: "cluster", backend: here}
-			p := startPlane(t, anyPort, now)
+			p := startPlane(t, free(t), now)
 			c := start(t, command("xds:///"+service), p.address)
 			t.Logf("first answer after %v", c.wantMove(t, "", here.name, patience))
 			p.awaitAcknowledged(t)
@@ -56,7 +56,7 @@ func TestNoCallFailsWhileTheControlPlaneRestarts(t *testing.T) {
 			t.Parallel()
 			before, after := startBackend(t, "blue"), startBackend(t, "green")
 			first := config{routes: "routes", cluster: "cluster", backend: before}
-			p := startPlane(t, anyPort, first)
+			p := startPlane(t, free(t), first)
 			c := start(t, command("xds:///"+service), p.address)
 			c.wantMove(t, "", before.name, patience)
 			p.awaitAcknowledged(t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/xdsready/xdsready/test/apiserver"
 	"github.com/xdsready/xdsready/test/gomod"
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -68,11 +69,11 @@ func versions(t *testing.T, dir string) map[string]string {
 // lists EndpointSlices, controller-runtime's cache Services.
 func runs(t *testing.T, path string) {
 	t.Helper()
-	server, address := apiserver.New(t), process.FreeAddress(t)
+	server, probes := apiserver.New(t), loopback.Address(t)
 	server.Hold("services")
 	server.Refuse("endpointslices")
-	p := process.Start(t, path, "-server", server.URL, "-http-address", address, "-xds-address", process.FreeAddress(t))
-	readyz := "http://" + address + "/readyz"
+	p := process.Start(t, path, "-server", server.URL, "-http-address", probes, "-xds-address", loopback.Address(t))
+	readyz := "http://" + probes + "/readyz"
 
 	p.Until(t, readyz+"?verbose", "red with both reasons", func(code int, body string) bool {
 		return code == http.StatusServiceUnavailable &&

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -34,7 +35,7 @@ type prometheus struct {
 // names of their replicas, and evaluates the alert rules.
 func startPrometheus(t *testing.T, path string, targets map[string]string) *prometheus {
 	t.Helper()
-	address := process.FreeAddress(t)
+	address := loopback.Address(t)
 	rules, err := filepath.Abs(alertsPath)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/xdsready/xdsready/test/apiserver"
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -25,7 +26,7 @@ func tellStory(t *testing.T) (*prometheus, span) {
 	command := buildCommand(t)
 	replicas, targets := map[string]*replica{}, map[string]string{}
 	for _, name := range []string{first, second, forbidden} {
-		replicas[name] = &replica{command: command, xds: process.FreeAddress(t), http: process.FreeAddress(t)}
+		replicas[name] = &replica{command: command, xds: loopback.Address(t), http: loopback.Address(t)}
 		targets[name] = replicas[name].http
 	}
 	seen := startPrometheus(t, prometheusPath, targets)

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -69,7 +70,7 @@ static_resources:
 func TestPreStopDrains(t *testing.T) {
 	needsEnvoy(t)
 	pod := container(t, decode(t, render(t, "proxy-chart", "default", "--set", "drain.seconds=1")))
-	admin, listener := process.FreeAddress(t), process.FreeAddress(t)
+	admin, listener := loopback.Address(t), loopback.Address(t)
 	port := func(address string) string { return address[strings.LastIndex(address, ":")+1:] }
 	config := filepath.Join(t.TempDir(), "bootstrap.yaml")
 	write(t, config, strings.NewReplacer("ADMIN", port(admin), "LISTENER", port(listener)).Replace(answers))

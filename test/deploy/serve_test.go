@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -40,10 +41,10 @@ func TestCommandTakesTheArguments(t *testing.T) {
 			}
 			write(t, filepath.Join(dir, "peer", "token"), token)
 			cluster := filepath.Join(dir, "kubeconfig")
-			if err := os.WriteFile(cluster, fmt.Appendf(nil, kubeconfig, process.FreeAddress(t)), 0o600); err != nil {
+			if err := os.WriteFile(cluster, fmt.Appendf(nil, kubeconfig, loopback.Address(t)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			address := process.FreeAddress(t)
+			address := loopback.Address(t)
 			here := strings.NewReplacer("/etc/xdsready", dir, "--xds-address=:18000", "--xds-address=:0", "--http-address=:8080", "--http-address="+address)
 			var args []string
 			for _, arg := range container(t, decode(t, render(t, v.chart, v.set))).Args {

@@ -1,14 +1,13 @@
 package envoy
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/xdsready/xdsready/test/loopback"
 )
 
 // command is a running `xdsready serve`.
@@ -22,7 +21,7 @@ type command struct {
 // may be GROUP/FILE.
 func startServe(t *testing.T, files map[string]string, flags ...string) *command {
 	t.Helper()
-	c := &command{dir: t.TempDir(), xds: freeAddress(t), http: freeAddress(t), admin: freeAddress(t)}
+	c := &command{dir: t.TempDir(), xds: loopback.Address(t), http: loopback.Address(t), admin: loopback.Address(t)}
 	for name, text := range files {
 		c.write(t, name, text)
 	}
@@ -77,20 +76,4 @@ func (c *command) wantNothingSent(t *testing.T) {
 			t.Errorf("resources were sent to a proxy that has them: %s", line)
 		}
 	}
-}
-
-// freeAddress returns a loopback address that nothing listens on. Its port is
-// below those that the system hands out by itself, so that it stays free until
-// the program that it is for takes it.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
-		if err == nil {
-			_ = listener.Close()
-			return listener.Addr().String()
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }

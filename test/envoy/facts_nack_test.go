@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdsready/xdsready/pkg/xds"
+	"github.com/xdsready/xdsready/test/loopback"
 )
 
 // wantRejected waits until status names exactly these resources as rejected,
@@ -69,7 +70,7 @@ func TestFactPortInUse(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			taken, err := net.Listen("tcp", "127.0.0.1:0")
+			taken, err := net.Listen("tcp", loopback.Address(t)) // and nobody else's once it is closed
 			if err != nil {
 				t.Fatal(err)
 			}

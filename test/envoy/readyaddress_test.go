@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xdsready/xdsready/pkg/xds/admission"
+	"github.com/xdsready/xdsready/test/loopback"
 )
 
 // The address for probes answers when the Envoy has its configuration and not
@@ -16,8 +17,8 @@ import (
 func TestReadyAddress(t *testing.T) {
 	t.Parallel()
 	p := startPlane(t, admission.Refuse, true, parse(t, whole(startBackend(t))))
-	ready := freeAddress(t)
-	envoy := startEnvoy(t, bootstrap(t, "--xds-address", p.address, "--admin-address", freeAddress(t), "--ready-address", ready), "all")
+	ready := loopback.Address(t)
+	envoy := startEnvoy(t, bootstrap(t, "--xds-address", p.address, "--admin-address", loopback.Address(t), "--ready-address", ready), "all")
 	probe := func() int {
 		code, _ := get("http://" + ready + "/ready")
 		return code

@@ -11,6 +11,7 @@ import (
 
 	"github.com/xdsready/xdsready/pkg/cache"
 	"github.com/xdsready/xdsready/pkg/xds"
+	"github.com/xdsready/xdsready/test/loopback"
 )
 
 // rejected is a cluster that only Envoy finds fault with.
@@ -57,7 +58,7 @@ func TestStatusOfEnvoy(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			admin := freeAddress(t)
+			admin := loopback.Address(t)
 			c := startServe(t, whole(startBackend(t)), "--admin-address", admin)
 			envoy := startEnvoy(t, bootstrap(t, "--xds-address", c.xds, "--transport", transport), "all")
 			eventually(t, "traffic through Envoy", envoy.serves)

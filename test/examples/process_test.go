@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -20,11 +21,11 @@ type program struct {
 // start starts one form of an example.
 func start(t *testing.T, form, name string, arguments ...string) *program {
 	t.Helper()
-	xds, probes := process.FreeAddress(t), process.FreeAddress(t)
+	xds, probes := loopback.Address(t), loopback.Address(t)
 	reason := probes
 	arguments = append(arguments, "-xds-address", xds, "-http-address", probes)
 	if name == "embed-controller-runtime" {
-		reason = process.FreeAddress(t)
+		reason = loopback.Address(t)
 		arguments = append(arguments, "-metrics-address", reason)
 	}
 	return &program{

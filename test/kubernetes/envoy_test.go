@@ -16,6 +16,7 @@ import (
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -27,7 +28,7 @@ func TestEnvoy(t *testing.T) {
 		t.Skip("SKIP_ENVOY=1: what needs a real Envoy is left out")
 	}
 	v := newVault(t)
-	port := portOf(t, process.FreeAddress(t))
+	port := portOf(t, loopback.Address(t))
 	v.update(t, v.gateway("mine", httpsListener("https", port, "mine")))
 	v.create(t, v.service("local"), v.sliceHere(t, "local"), v.route("local", "mine", "local"))
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xdsready/xdsready/test/loopback"
 	"github.com/xdsready/xdsready/test/process"
 )
 
@@ -22,7 +23,7 @@ type replica struct {
 // newReplica chooses the addresses and the directory of a replica.
 func newReplica(t *testing.T) *replica {
 	t.Helper()
-	return &replica{xds: process.FreeAddress(t), http: process.FreeAddress(t), directory: t.TempDir()}
+	return &replica{xds: loopback.Address(t), http: loopback.Address(t), directory: t.TempDir()}
 }
 
 // configure makes the replica's config clusters with a timeout each.

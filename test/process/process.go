@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"sync"
@@ -110,17 +109,6 @@ func get(ctx context.Context, url string) (code int, body string, err error) {
 	defer response.Body.Close()
 	all, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(all), err
-}
-
-// FreeAddress returns a loopback address that nothing listens on.
-func FreeAddress(tb testing.TB) string {
-	tb.Helper()
-	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 // journal is what a process has written so far.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/xdsready/xdsready/test/loopback"
 )
 
 // replica is one `xdsready serve` after another on the same addresses. That is
@@ -28,7 +30,7 @@ func (c *crowd) newReplica(ctx context.Context, name, directory string) (*replic
 	r := &replica{program: c.command, log: filepath.Join(c.directory, name+".log")}
 	for _, address := range []*string{&r.xds, &r.http} {
 		var err error
-		if *address, err = freeAddress(ctx); err != nil {
+		if *address, err = loopback.Reserve(ctx); err != nil {
 			return nil, err
 		}
 	}
