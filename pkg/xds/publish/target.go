@@ -101,34 +101,36 @@ func (t *Target) has(r cache.Resource) bool {
 	return ok && same.Equal(r)
 }
 
-// find returns the resource that a version was given to, from a snapshot before.
+// find returns the resource of that name that a version was given to.
 func (t *Target) find(typeURL, name string, version cache.Version) (cache.Resource, bool) {
-	for _, s := range t.past {
-		if r, ok := s.Resource(typeURL, name); ok && r.Version() == version {
-			return r, true
-		}
-	}
-	return cache.Resource{}, false
+	return t.newest(func(s *cache.Snapshot) (cache.Resource, bool) {
+		r, ok := s.Resource(typeURL, name)
+		return r, ok && r.Version() == version
+	})
 }
 
 // last returns the newest resource of that name.
 func (t *Target) last(typeURL, name string) (cache.Resource, bool) {
-	g, ok := t.generation(func(s *cache.Snapshot) bool { _, has := s.Resource(typeURL, name); return has })
-	if !ok {
-		return cache.Resource{}, false
-	}
-	return g.Resource(typeURL, name)
+	return t.newest(func(s *cache.Snapshot) (cache.Resource, bool) { return s.Resource(typeURL, name) })
 }
 
 // findVersion returns the resource of a type that a version was given to.
-func (t *Target) findVersion(typeURL string, version cache.Version) (found cache.Resource, ok bool) {
-	_, ok = t.generation(func(s *cache.Snapshot) bool {
+func (t *Target) findVersion(typeURL string, version cache.Version) (cache.Resource, bool) {
+	return t.newest(func(s *cache.Snapshot) (cache.Resource, bool) {
 		resources := s.Resources(typeURL)
 		i := slices.IndexFunc(resources, func(r cache.Resource) bool { return r.Version() == version })
-		if i >= 0 {
-			found = resources[i]
+		if i < 0 {
+			return cache.Resource{}, false
 		}
-		return i >= 0
+		return resources[i], true
+	})
+}
+
+// newest returns what a look into the snapshots, newest first, finds.
+func (t *Target) newest(look func(*cache.Snapshot) (cache.Resource, bool)) (found cache.Resource, ok bool) {
+	_, ok = t.generation(func(s *cache.Snapshot) bool {
+		found, ok = look(s)
+		return ok
 	})
 	return found, ok
 }

@@ -57,7 +57,7 @@ func TestAwaitNothing(t *testing.T) {
 	bookmarked := serving("90")
 	bookmarked.marks[0].Reached = "500" // by a list or a bookmark
 	for name, address := range map[string]string{
-		"nothing listens":                        free(t),
+		"nothing listens":                        nowhere,
 		"a peer starts too":                      starting("500").serve(t, "b"),
 		"its program knows no peers":             unaware.Addr().String(),
 		"a peer has read as much":                serving("100").serve(t, "b"),

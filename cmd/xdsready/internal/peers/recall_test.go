@@ -5,11 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -48,7 +51,7 @@ func TestRecall(t *testing.T) {
 	clusters := snapshot(t, 5, "a", "b").Resources(resourcev3.ClusterType)
 	clusters[1] = clusters[1].WithTTL(time.Minute)
 	var ignorant, knowing atomic.Int32
-	p := looking(t, free(t),
+	p := looking(t, nowhere,
 		newReplica().serve(t, "ignorant", knows(t, &ignorant)), newReplica().serve(t, "knowing", knows(t, &knowing, clusters...)))
 	got, err := p.Recall(t.Context(), asked)
 	if err != nil || len(got) != 2 || !got[0].Equal(clusters[0]) || !got[1].Equal(clusters[1]) {
@@ -70,7 +73,7 @@ func TestRecallOfWhatNoPeerKnows(t *testing.T) {
 			t.Errorf("Recall: %v, want %q in it", err, why)
 		}
 	}
-	if _, err := looking(t, free(t)).Recall(t.Context(), asked); err == nil {
+	if _, err := looking(t, nowhere).Recall(t.Context(), asked); err == nil {
 		t.Error("Recall found something where there is no peer")
 	}
 }
@@ -96,9 +99,44 @@ func TestRecallFromAPeerThatHangs(t *testing.T) {
 	}
 }
 
-// Many streams ask for the same at a time: it is asked once, and whoever asks first
-// may go.
+// Many streams ask for the same at a time: it is asked once.
 func TestRecallOfTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var count atomic.Int32
+		answer := make(chan struct{})
+		hold := func(context.Context, string, any, any, *grpc.ClientConn, grpc.UnaryInvoker, ...grpc.CallOption) error {
+			count.Add(1)
+			<-answer
+			return nil
+		}
+		one := newReplica()
+		o := one.options("asker")
+		peer, err := dial(nowhere, append(o.Dial, grpc.WithUnaryInterceptor(hold))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = peer.conn.Close() }()
+		p := one.make(t, o)
+		p.asked = append(p.asked, peer)
+		var streams sync.WaitGroup
+		for range 10 {
+			streams.Go(func() {
+				if _, err := p.Recall(t.Context(), asked); err != nil {
+					t.Errorf("Recall: %v", err)
+				}
+			})
+		}
+		synctest.Wait() // all have asked
+		if count.Load() != 1 {
+			t.Errorf("the peer was asked %d times, want once", count.Load())
+		}
+		close(answer)
+		streams.Wait()
+	})
+}
+
+// Whoever asks first may go: another asks for the rest.
+func TestRecallGoesOn(t *testing.T) {
 	arrived, answer := make(chan struct{}, 20), make(chan struct{})
 	clusters := snapshot(t, 5, "a").Resources(resourcev3.ClusterType)
 	p := looking(t, newReplica().serve(t, "slow", func(o *Options) {

@@ -168,13 +168,9 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// free returns an address at which nothing listens.
-func free(t *testing.T) string {
-	t.Helper()
-	listener := listen(t)
-	_ = listener.Close()
-	return listener.Addr().String()
-}
+// nowhere is an address at which nothing listens: the system gives no such port
+// to who asks for any.
+const nowhere = "127.0.0.1:1"
 
 // background runs f until the test ends.
 func background(t *testing.T, f func(ctx context.Context) error) (done <-chan error) {
