@@ -174,20 +174,23 @@ func (p *Proxy) viewOf(s *subscription, version string) (held view, lost []cache
 	if !ok {
 		return view{}, []cache.Version{set}, false
 	}
-	for _, v := range less {
-		// Of what it lacks it has no cluster. In the place of something else it may
-		// have what was made for it alone.
-		if r, ok := p.target.findVersion(s.typeURL, v); ok && s.asks(r.Name()) {
-			held.set(s.typeURL, r.Name(), entry{unknown: s.typeURL != resourcev3.ClusterType})
-		}
-	}
+	var known []cache.Resource
 	for _, v := range more {
-		r, known := p.target.findVersion(s.typeURL, v)
-		if !known {
+		if r, ok := p.target.findVersion(s.typeURL, v); !ok {
 			lost = append(lost, v)
 		} else if s.asks(r.Name()) {
-			held.set(s.typeURL, r.Name(), entry{resource: r})
+			known = append(known, r)
 		}
+	}
+	for _, v := range less {
+		// In the place of a cluster that it lacks it has what is lost, if anything. In
+		// that of something else it may have what was made for it alone.
+		if r, ok := p.target.findVersion(s.typeURL, v); ok && s.asks(r.Name()) {
+			held.set(s.typeURL, r.Name(), entry{unknown: s.typeURL != resourcev3.ClusterType || len(lost) > 0})
+		}
+	}
+	for _, r := range known {
+		held.set(s.typeURL, r.Name(), entry{resource: r})
 	}
 	return held, lost, len(lost) == 0 || s.typeURL == resourcev3.ClusterType
 }

@@ -128,8 +128,10 @@ func (t *Target) findVersion(typeURL string, version cache.Version) (cache.Resou
 
 // newest returns what a look into the snapshots, newest first, finds.
 func (t *Target) newest(look func(*cache.Snapshot) (cache.Resource, bool)) (found cache.Resource, ok bool) {
-	_, ok = t.generation(func(s *cache.Snapshot) bool {
-		found, ok = look(s)
+	t.generation(func(s *cache.Snapshot) bool {
+		if r, has := look(s); has {
+			found, ok = r, true
+		}
 		return ok
 	})
 	return found, ok

@@ -99,7 +99,8 @@ func (v *view) versionOf(typeURL string, set cache.Version) string {
 	for _, name := range v.names() {
 		if e := v.except[name]; e.known() && !e.made {
 			text.WriteString("+" + e.resource.Version().String())
-		} else if r, ok := v.base.Resource(typeURL, name); ok {
+		}
+		if r, ok := v.base.Resource(typeURL, name); ok {
 			text.WriteString("-" + r.Version().String())
 		}
 	}
