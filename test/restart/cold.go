@@ -9,11 +9,24 @@ import (
 	"time"
 )
 
-// cold opens a gate in front of proxies that hold nothing and are held by it.
-func (l *lab) cold(ctx context.Context) (err error) {
+// cold opens a gate in front of proxies that hold nothing and are held by it, some
+// times: all is over in so short a time that the worst of few probes would decide.
+func (l *lab) cold(ctx context.Context) error {
 	r := &l.report
-	r.begin(fmt.Sprintf("A gate opens in front of %d simulated proxies that hold nothing", l.simulated))
-	c, err := l.newCrowd("cold")
+	r.begin(fmt.Sprintf("A gate opens in front of %d simulated proxies that hold nothing, %d times", l.simulated, l.openings))
+	var o outcome
+	for number := range l.openings {
+		if err := l.openOnce(ctx, number, &o); err != nil {
+			return err
+		}
+	}
+	o.reportProbes(r)
+	o.reportSyncs(r)
+	return nil
+}
+
+func (l *lab) openOnce(ctx context.Context, number int, o *outcome) (err error) {
+	c, err := l.newCrowd(fmt.Sprintf("cold-%d", number))
 	defer func() { err = errors.Join(err, c.disperse()) }()
 	if err != nil {
 		return err
@@ -43,15 +56,10 @@ func (l *lab) cold(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var o outcome
+	l.report.inform(fmt.Sprintf("opening %d until all have their config; processors: %s", number+1, after.since(before)),
+		"%.2f s", to.Sub(from).Seconds())
 	o.addProbes(c.prober, span{opening, from, to})
-	if err := o.collect(ctx, c); err != nil {
-		return err
-	}
-	r.inform("until all have their config; processors: "+after.since(before), "%.2f s", to.Sub(from).Seconds())
-	o.reportProbes(r)
-	o.reportSyncs(r)
-	return nil
+	return o.collect(ctx, c)
 }
 
 // gatherHeld starts a replica and simulated proxies, and waits until it holds

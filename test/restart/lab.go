@@ -20,13 +20,14 @@ type size struct {
 	window    time.Duration // --drain-window
 	settling  time.Duration // after the last restart, until streams are counted
 	crashes   int           // how many times one of two replicas is killed
+	openings  int           // how many times a gate opens in front of all proxies
 	warming   time.Duration // for which probes run before anything happens
 }
 
 // full is what is measured unless flags say otherwise.
 var full = size{
 	simulated: 1000, real: 10, services: 100,
-	delay: 5 * time.Second, window: 10 * time.Second, settling: 2 * time.Minute, crashes: 5, warming: 2 * time.Second,
+	delay: 5 * time.Second, window: 10 * time.Second, settling: 2 * time.Minute, crashes: 5, openings: 3, warming: 2 * time.Second,
 }
 
 // lab is where programs are measured: a directory with the command, configs and

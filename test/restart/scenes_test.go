@@ -14,7 +14,7 @@ import (
 var small = size{
 	simulated: 50, real: 2, services: 5,
 	delay: 200 * time.Millisecond, window: 500 * time.Millisecond, settling: time.Second,
-	crashes: 2, warming: 100 * time.Millisecond,
+	crashes: 2, openings: 1, warming: 100 * time.Millisecond,
 }
 
 // mayMiss are the figures that depend on the machine, and balance, which takes

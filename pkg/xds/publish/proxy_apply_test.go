@@ -23,7 +23,7 @@ func (e *envoy) receive(m message) {
 	if s == nil || !s.asked {
 		return
 	}
-	s.nonce = m.response.Nonce
+	s.reading = true
 	var bad []string
 	for _, r := range m.resources {
 		if e.rejects(r) {
@@ -36,6 +36,7 @@ func (e *envoy) receive(m message) {
 		s.version = m.response.Version
 	}
 	e.settle()
+	s.nonce, s.reading = m.response.Nonce, false
 	e.answer(publish.Request{TypeURL: m.response.TypeURL, Nonce: m.response.Nonce, NACK: len(bad) > 0, Error: text})
 }
 

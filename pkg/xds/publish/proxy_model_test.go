@@ -71,6 +71,7 @@ type modelType struct {
 	nonce   string
 	names   []string
 	asked   bool
+	reading bool // a response
 }
 
 func newEnvoy(library *library, delta bool, drainTime time.Duration) *envoy {
@@ -131,6 +132,10 @@ func (e *envoy) warming() bool {
 func (e *envoy) ask(typeURL string) {
 	s := e.streams[typeURL]
 	names := e.wanted(typeURL)
+	if s.reading && !e.delta {
+		s.names = names // the answer names them: Envoy pauses the requests of a type while it reads a response of it
+		return
+	}
 	r := publish.Request{TypeURL: typeURL}
 	if e.delta {
 		r.Subscribe, r.Unsubscribe = minus(names, s.names), minus(s.names, names)

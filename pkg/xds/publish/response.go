@@ -296,10 +296,15 @@ func (p *Proxy) fill(s *subscription, r *Response) {
 	whole := s.wildcard || s.names.in(p.target.snapshot, s.typeURL).whole
 	var extra []cache.Resource
 	for _, name := range s.view.names() {
-		if _, ok := p.target.resource(s.typeURL, name); ok {
+		wanted, ok := p.target.resource(s.typeURL, name)
+		if ok {
 			whole = false
 		}
-		if e := s.view.except[name]; e.known() {
+		e := s.view.except[name]
+		if _, rejected := s.rejected[name]; ok && rejected && !e.known() && (e.unknown || s.strange) {
+			extra = append(extra, wanted) // it would drop what it may have under the name if this were left out
+		}
+		if e.known() {
 			extra = append(extra, e.resource)
 			if e.unknown && s.typeURL == resourcev3.ClusterType {
 				p.resendEndpoints(e.resource) // it may take that only now

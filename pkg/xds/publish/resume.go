@@ -73,7 +73,7 @@ func (p *Proxy) recognize(s *subscription) {
 		// Nothing that is known here refers to them, and they go with the next response,
 		// which comes when they would have been removed at the latest.
 		p.note(Event{Kind: UnknownOld, TypeURL: s.typeURL, Message: s.claim})
-		s.sweep = p.since.Add(p.options.RemovalDelay)
+		s.sweep, s.strange = p.since.Add(p.options.RemovalDelay), true
 	}
 	s.fresh, s.view, s.version, s.updated = false, held, s.claim, p.since
 	p.rebase(s)
@@ -183,10 +183,10 @@ func (p *Proxy) viewOf(s *subscription, version string) (held view, lost []cache
 		}
 	}
 	for _, v := range less {
-		// In the place of a cluster that it lacks it has what is lost, if anything. In
-		// that of something else it may have what was made for it alone.
+		// In its place the proxy has what is lost, if anything; or, of types that need not
+		// be whole, what was made for it alone.
 		if r, ok := p.target.findVersion(s.typeURL, v); ok && s.asks(r.Name()) {
-			held.set(s.typeURL, r.Name(), entry{unknown: s.typeURL != resourcev3.ClusterType || len(lost) > 0})
+			held.set(s.typeURL, r.Name(), entry{unknown: !fullState(s.typeURL) || len(lost) > 0})
 		}
 	}
 	for _, r := range known {

@@ -144,6 +144,59 @@ func TestAnOldClusterThatIsNotKnownGoesInTheEnd(t *testing.T) {
 	other.ack("CDS", "2")
 }
 
+// A cluster that is not known may be in the place of one that is: of one that the
+// proxy refuses. It goes at once, and who refuses it is heard, and offered it again.
+func TestAnUnknownClusterInThePlaceOfAKnownOne(t *testing.T) {
+	r := loaded(t, false)
+	changed := append(swapConfig(t, "old"), edsCluster("old", "old", 1), assignment("old", 0))
+	r.publish(changed...)
+	r.want("CDS 5: old", "EDS 6: old")
+	r.nack("CDS", "5", "Error adding/updating cluster(s) old: cannot be made")
+	r.publish(append(changed, staticCluster("another", 0))...)
+	response, _ := r.proxy.Next(r.now)
+	other := resumeRig(t, envoyOptions(false), r.past[0]) // it knows no other revision of the cluster
+	other.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: response.Version})
+	other.wantAfter(100*time.Millisecond, "CDS 1: another old")
+	other.nack("CDS", "1", "Error adding/updating cluster(s) old: cannot be made")
+	if events := other.events(publish.Rejected); len(events) != 1 {
+		t.Errorf("rejected: %v", events)
+	}
+	other.wantAfter(time.Minute, "CDS 2: another old")
+}
+
+// What a proxy refuses, and may have another revision of that is not known, is in each
+// response all the same: left out, that would go with all its traffic.
+func TestWhatIsRefusedIsRepeatedWhereItMayReplaceSomethingUnknown(t *testing.T) {
+	before := snapshot(t, append(swapConfig(t, "old", "old"), tcpListener(t, "l", "old"))...)
+	now := func(more ...proto.Message) []proto.Message {
+		return append(more, rdsListener(t, "http", "routes"), table("routes", "/", "old"),
+			edsCluster("old", "old", 1), assignment("old", 0), tcpListener(t, "l", "other"), staticCluster("other", 0))
+	}
+	r := resumeRig(t, envoyOptions(false), snapshot(t, now()...)) // it has never seen before
+	r.reconnect(false, before)
+	r.wantAfter(100*time.Millisecond, "SDS 1: (greeting)")
+	r.wantAfter(catchUp-100*time.Millisecond, "CDS 2: old other", "EDS 3: old")
+	r.nack("CDS", "2", "Error adding/updating cluster(s) old: cannot be made")
+	r.wantAfter(20*time.Second, "LDS 4: http l")
+	r.nack("LDS", "4", "Error adding/updating listener(s) l: cannot bind")
+	r.publish(now(staticCluster("another", 0), tcpListener(t, "more", "other"))...)
+	r.want("CDS 5: another other old", "LDS 6: http more l")
+}
+
+func TestAClusterIsRefusedThatMayReplaceAnOldOneThatIsNotKnown(t *testing.T) {
+	r := loaded(t, false)
+	r.publish(swapConfig(t, "new", "new")...)
+	response, _ := r.proxy.Next(r.now)
+	other := resumeRig(t, envoyOptions(false), r.past[0])
+	other.send(publish.Request{TypeURL: resourcev3.ClusterType, Version: response.Version})
+	again := append(swapConfig(t, "new", "new"), staticCluster("old", 1))
+	other.publish(again...)
+	other.wantAfter(100*time.Millisecond, "CDS 1: new old")
+	other.nack("CDS", "1", "Error adding/updating cluster(s) old: cannot be made")
+	other.publish(append(again, staticCluster("another", 0))...)
+	other.want("CDS 2: another new old")
+}
+
 func TestAnUnknownSotWVersionIsToldAndWaitsForTheOtherTypes(t *testing.T) {
 	before, after := snapshot(t, swapConfig(t, "old", "old")...), snapshot(t, swapConfig(t, "new", "new")...)
 	r := resumeRig(t, envoyOptions(false), after) // it has never seen before

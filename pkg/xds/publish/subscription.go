@@ -31,7 +31,8 @@ type subscription struct {
 
 	force    map[string]bool      // to be sent again although the proxy holds it
 	missing  []string             // asked for and absent: the proxy has to be told
-	sweep    time.Time            // when clusters go that it has and that are not known here; zero: never
+	strange  bool                 // the proxy came with clusters that are not known here
+	sweep    time.Time            // when these go; zero: they have gone
 	holds    map[string]*hold     // switches that wait
 	rejected map[string]rejection // by name
 	suspects [][]string           // parts of a rejected response, sent one by one
