@@ -20,7 +20,7 @@ func (l *lab) cold(ctx context.Context) error {
 			return err
 		}
 	}
-	o.reportProbes(r)
+	o.reportProbes(r, slowInOpening)
 	o.reportSyncs(r)
 	return nil
 }

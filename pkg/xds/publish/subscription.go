@@ -32,7 +32,7 @@ type subscription struct {
 	force    map[string]bool      // to be sent again although the proxy holds it
 	missing  []string             // asked for and absent: the proxy has to be told
 	strange  bool                 // the proxy came with clusters that are not known here
-	sweep    time.Time            // when these go; zero: they have gone
+	sweep    time.Time            // when these go; zero: there are none, or they have gone
 	holds    map[string]*hold     // switches that wait
 	rejected map[string]rejection // by name
 	suspects [][]string           // parts of a rejected response, sent one by one
