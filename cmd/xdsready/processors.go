@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime"
 )
@@ -14,21 +15,25 @@ import (
 // three times. With more, the kernel shares the processors, which it does in
 // turns. `make restart` shows the difference, in the latency of /readyz after a
 // crash: run it with GOMAXPROCS as the number of processors.
+//
+// Before the gate opens nobody is served, and a start from Kubernetes takes a third
+// longer with more: `make bench-kubernetes`.
 const (
 	overcommit = 4
 	enough     = 16
 )
 
-// syncsPerProcessor is the default of --max-initial-syncs, for each processor.
-const syncsPerProcessor = 64
-
-// shareProcessors applies it, unless GOMAXPROCS in the environment says otherwise,
-// and returns the number of processors. (The Go runtime then follows no change of
-// the container's CPU limit any more.)
-func shareProcessors() (processors int) {
-	processors = runtime.GOMAXPROCS(0)
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(processors, min(overcommit*processors, enough)))
+// shareProcessors applies it once the gate has opened, unless ctx ends before or
+// GOMAXPROCS in the environment says otherwise. (The Go runtime then follows no
+// change of the container's CPU limit any more.)
+func shareProcessors(ctx context.Context, opened <-chan struct{}) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
 	}
-	return processors
+	select {
+	case <-opened:
+		processors := runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(max(processors, min(overcommit*processors, enough)))
+	case <-ctx.Done():
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime"
 	"testing"
@@ -25,12 +26,20 @@ func TestShareProcessors(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if processors := shareProcessors(); processors != test.processors {
-				t.Errorf("shareProcessors() = %d, want %d", processors, test.processors)
-			}
+			opened := make(chan struct{})
+			close(opened)
+			shareProcessors(t.Context(), opened)
 			if got := runtime.GOMAXPROCS(0); got != test.want {
 				t.Errorf("GOMAXPROCS is %d, want %d", got, test.want)
 			}
 		})
+	}
+	t.Setenv("GOMAXPROCS", "")
+	runtime.GOMAXPROCS(3)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	shareProcessors(ended, nil)
+	if runtime.GOMAXPROCS(0) != 3 {
+		t.Errorf("GOMAXPROCS is %d though the gate never opened, want 3", runtime.GOMAXPROCS(0))
 	}
 }

@@ -55,13 +55,11 @@ address cannot be used, 130 after SIGINT.`,
 			}
 			slog.SetDefault(logger)
 			o.Logger, o.Version = logger, buildVersion()
-			if processors := shareProcessors(); o.MaxInitialSyncs == 0 {
-				o.MaxInitialSyncs = syncsPerProcessor * processors
-			}
 			plane, err := controlplane.New(o)
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
+			go shareProcessors(cmd.Context(), plane.Opened())
 			if err := plane.Run(cmd.Context()); err != nil {
 				return &exitError{exitFault, err}
 			}

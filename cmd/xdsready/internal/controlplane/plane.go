@@ -266,6 +266,9 @@ func (p *Plane) Addresses() (xdsAddress, httpAddress, adminAddress string) {
 // errStopped is why the plane's parts end when one of them has failed.
 var errStopped = errors.New("another part of the control plane has failed")
 
+// Opened returns a channel that is closed when the gate opens.
+func (p *Plane) Opened() <-chan struct{} { return p.registry.Opened() }
+
 // Run serves until ctx ends or the admin server is asked to drain, then drains:
 // /readyz is red at once, all is served for DrainDelay, the proxies leave over
 // DrainWindow, and then everything ends. It returns nil after a drain, and the
