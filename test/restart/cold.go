@@ -20,7 +20,7 @@ func (l *lab) cold(ctx context.Context) error {
 			return err
 		}
 	}
-	o.reportProbes(r, slowInOpening)
+	o.reportProbes(r)
 	o.reportSyncs(r)
 	return nil
 }

@@ -18,7 +18,7 @@ func (l *lab) crash(ctx context.Context) error {
 			return err
 		}
 	}
-	o.reportProbes(r, slowInCrash)
+	o.reportProbes(r)
 	o.reportSyncs(r)
 	o.reportGaps(r, 100)
 	o.reportTraffic(r)

@@ -134,8 +134,8 @@ func (o *outcome) reportSyncs(r *report) {
 	r.atMost("most initial syncs at a time", o.syncs, o.limit, "")
 }
 
-func (o *outcome) reportProbes(r *report, slow time.Duration) {
-	r.atMostTime("/readyz meanwhile: "+o.busy.String(), percentile(o.busy.took, 99), slow)
+func (o *outcome) reportProbes(r *report) {
+	r.atMostTime("/readyz meanwhile: "+o.busy.String(), percentile(o.busy.took, 99), slowProbe)
 	r.atMost("probes that nobody answered", float64(o.busy.nobody), 0, "")
 	r.inform("an idle replica beside it: "+o.idle.String(), "%.4g ms", milliseconds(percentile(o.idle.took, 99)))
 }

@@ -9,14 +9,11 @@ import (
 	"time"
 )
 
-// probeInterval is how often each replica is asked.
-const probeInterval = 5 * time.Millisecond
-
-// How long 99 of 100 answers may take: while proxies come back from another replica,
-// and while a gate opens, which is over before the kubelet asks twice.
+// The probes of a scene: how often each replica is asked, and how long an answer
+// may take while proxies arrive.
 const (
-	slowInCrash   = 50 * time.Millisecond
-	slowInOpening = 100 * time.Millisecond
+	probeInterval = 5 * time.Millisecond
+	slowProbe     = 50 * time.Millisecond
 )
 
 // prober asks /readyz of two replicas at fixed times, whether earlier probes

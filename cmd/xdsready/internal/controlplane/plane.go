@@ -263,11 +263,11 @@ func (p *Plane) Addresses() (xdsAddress, httpAddress, adminAddress string) {
 	return p.xdsListener.Addr().String(), p.httpListener.Addr().String(), adminAddress
 }
 
-// errStopped is why the plane's parts end when one of them has failed.
-var errStopped = errors.New("another part of the control plane has failed")
-
 // Opened returns a channel that is closed when the gate opens.
 func (p *Plane) Opened() <-chan struct{} { return p.registry.Opened() }
+
+// errStopped is why the plane's parts end when one of them has failed.
+var errStopped = errors.New("another part of the control plane has failed")
 
 // Run serves until ctx ends or the admin server is asked to drain, then drains:
 // /readyz is red at once, all is served for DrainDelay, the proxies leave over
